@@ -1,0 +1,29 @@
+// A bump allocator: everything in it lives and dies together. A document (an API object with all
+// its strings) is one arena, so freeing a VM is one call and its strings lie side by side.
+// Not thread-safe; one owner at a time.
+#pragma once
+
+#include "base/memory.h"
+
+typedef struct ArenaChunk ArenaChunk;
+
+typedef struct Arena {
+    ArenaChunk *chunks; // newest first
+    size_t next_size;   // size of the next chunk
+    size_t total;       // bytes taken from malloc
+} Arena;
+
+void arena_init(Arena *arena, size_t first_chunk);
+void arena_done(Arena *arena);
+// Forgets the content but keeps the newest chunk for reuse.
+void arena_reset(Arena *arena);
+
+// Zeroed, aligned to 16 bytes.
+void *arena_alloc(Arena *arena, size_t size);
+char *arena_string(Arena *arena, const char *text);
+char *arena_bytes(Arena *arena, const void *data, size_t length);
+char *arena_format(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define ARENA_NEW(arena, Type)          ((Type *)arena_alloc((arena), sizeof(Type)))
+#define ARENA_ARRAY(arena, Type, count) ((Type *)arena_alloc((arena), sizeof(Type) * (count)))
+#define AUTO_ARENA                      __attribute__((cleanup(arena_done))) Arena

@@ -1,0 +1,43 @@
+// Intrusive doubly linked list: the node lies in the element.
+#pragma once
+
+#include "base/memory.h"
+
+typedef struct List {
+    struct List *next, *previous;
+} List;
+
+static inline void list_init(List *head)
+{
+    head->next = head->previous = head;
+}
+
+static inline bool list_empty(const List *head)
+{
+    return !head->next || head->next == head;
+}
+
+static inline void list_append(List *head, List *node)
+{
+    node->previous = head->previous;
+    node->next = head;
+    head->previous->next = node;
+    head->previous = node;
+}
+
+// Harmless on a node that is in no list (zeroed or removed before).
+static inline void list_remove(List *node)
+{
+    if (!node->next)
+        return;
+    node->previous->next = node->next;
+    node->next->previous = node->previous;
+    node->next = node->previous = NULL;
+}
+
+// LIST_EACH(head, Type, member, name): the current element may be removed in the body.
+#define LIST_EACH(head, Type, member, name)                                                  \
+    for (Type *name = CONTAINER((head)->next, Type, member), *_next_##name;                  \
+         &name->member != (head) &&                                                          \
+         ((_next_##name = CONTAINER(name->member.next, Type, member)), true);                \
+         name = _next_##name)

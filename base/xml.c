@@ -1,0 +1,348 @@
+#include "base/xml.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxml/parser.h>
+
+typedef struct XmlReader {
+    Arena *arena;
+    Xml *root, *current;
+    StrBuf text; // pending text of the current element
+    const char *error;
+    int line, depth;
+    xmlParserCtxtPtr context;
+} XmlReader;
+
+static void xml_stop(XmlReader *reader, const char *error)
+{
+    if (!reader->error) {
+        reader->error = error;
+        reader->line = xmlSAX2GetLineNumber(reader->context);
+    }
+    xmlStopParser(reader->context);
+}
+
+static void xml_flush_text(XmlReader *reader)
+{
+    if (reader->current && reader->text.length) {
+        const char *before = reader->current->text;
+        reader->current->text =
+            *before ? arena_format(reader->arena, "%s%s", before, reader->text.data)
+                    : arena_bytes(reader->arena, reader->text.data, reader->text.length);
+    }
+    strbuf_clear(&reader->text);
+}
+
+Xml *xml_add_child(Arena *arena, Xml *parent, const char *name)
+{
+    Xml *element = ARENA_NEW(arena, Xml);
+    element->name = arena_string(arena, name);
+    element->text = "";
+    element->parent = parent;
+    if (parent && parent->last)
+        parent->last->next = element;
+    else if (parent)
+        parent->first = element;
+    if (parent)
+        parent->last = element;
+    return element;
+}
+
+static void xml_on_start(void *argument, const xmlChar *name, const xmlChar **attributes)
+{
+    XmlReader *reader = argument;
+    if (++reader->depth > XML_DEPTH_MAX) {
+        xml_stop(reader, "nested too deeply");
+        return;
+    }
+    xml_flush_text(reader);
+    Xml *element = xml_add_child(reader->arena, reader->current, (const char *)name);
+    for (int i = 0; attributes && attributes[i]; i += 2)
+        xml_set_attribute(reader->arena, element, (const char *)attributes[i],
+                          attributes[i + 1] ? (const char *)attributes[i + 1] : "");
+    if (!reader->root)
+        reader->root = element;
+    reader->current = element;
+}
+
+static void xml_on_end(void *argument, const xmlChar *name)
+{
+    XmlReader *reader = argument;
+    (void)name;
+    xml_flush_text(reader);
+    reader->depth--;
+    if (reader->current)
+        reader->current = reader->current->parent;
+}
+
+static void xml_on_text(void *argument, const xmlChar *text, int length)
+{
+    XmlReader *reader = argument;
+    if (reader->current && length > 0)
+        strbuf_add(&reader->text, text, (size_t)length);
+}
+
+static void xml_on_doctype(void *argument, const xmlChar *name, const xmlChar *external,
+                           const xmlChar *system)
+{
+    (void)name;
+    (void)external;
+    (void)system;
+    xml_stop(argument, "a DOCTYPE is not accepted");
+}
+
+static void xml_on_error(void *argument, const char *format, ...)
+{
+    XmlReader *reader = argument;
+    if (reader->error)
+        return;
+    AUTO_STRBUF text = {0};
+    va_list args;
+    va_start(args, format);
+    strbuf_addv(&text, format, args);
+    va_end(args);
+    while (text.length && (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == '.'))
+        text.data[--text.length] = 0;
+    reader->error = arena_string(reader->arena, text.data);
+    reader->line = xmlSAX2GetLineNumber(reader->context);
+}
+
+static void xml_on_warning(void *argument, const char *format, ...)
+{
+    (void)argument;
+    (void)format;
+}
+
+static xmlEntityPtr xml_on_entity(void *argument, const xmlChar *name)
+{
+    (void)argument;
+    return xmlGetPredefinedEntity(name);
+}
+
+static xmlSAXHandler xml_handler = {
+    .internalSubset = xml_on_doctype,
+    .getEntity = xml_on_entity,
+    .startElement = xml_on_start,
+    .endElement = xml_on_end,
+    .characters = xml_on_text,
+    .cdataBlock = xml_on_text,
+    .error = xml_on_error,
+    .fatalError = xml_on_error,
+    .warning = xml_on_warning,
+};
+
+Xml *xml_parse(Arena *arena, const char *text, size_t length, const char **ret_error, int *ret_line)
+{
+    XmlReader reader = {.arena = arena};
+    if (length > INT32_MAX) {
+        *ret_error = "too large";
+        *ret_line = 0;
+        return NULL;
+    }
+    reader.context = xmlCreatePushParserCtxt(&xml_handler, &reader, NULL, 0, NULL);
+    if (!reader.context)
+        abort();
+    xmlCtxtUseOptions(reader.context, XML_PARSE_NONET | XML_PARSE_COMPACT);
+    int code = xmlParseChunk(reader.context, text, (int)length, 1);
+    if (!reader.error && (code || !reader.context->wellFormed || !reader.root)) {
+        reader.error = "the document is not well-formed";
+        reader.line = xmlSAX2GetLineNumber(reader.context);
+    }
+    xmlFreeDoc(reader.context->myDoc);
+    xmlFreeParserCtxt(reader.context);
+    strbuf_done(&reader.text);
+    if (!reader.error)
+        return reader.root;
+    if (ret_error)
+        *ret_error = reader.error;
+    if (ret_line)
+        *ret_line = reader.line;
+    return NULL;
+}
+
+const Xml *xml_child(const Xml *parent, const char *name)
+{
+    XML_EACH(parent, child)
+        if (!strcmp(child->name, name))
+            return child;
+    return NULL;
+}
+
+const Xml *xml_find(const Xml *from, ...)
+{
+    va_list names;
+    va_start(names, from);
+    const char *name;
+    while (from && (name = va_arg(names, const char *)))
+        from = xml_child(from, name);
+    va_end(names);
+    return from;
+}
+
+const char *xml_attribute(const Xml *element, const char *name)
+{
+    for (const XmlAttribute *at = element ? element->attributes : NULL; at; at = at->next)
+        if (!strcmp(at->name, name))
+            return at->value;
+    return NULL;
+}
+
+const char *xml_child_text(const Xml *parent, const char *name)
+{
+    const Xml *child = xml_child(parent, name);
+    return child ? child->text : NULL;
+}
+
+void xml_set_attribute(Arena *arena, Xml *element, const char *name, const char *value)
+{
+    XmlAttribute **at = &element->attributes;
+    while (*at && strcmp((*at)->name, name))
+        at = &(*at)->next;
+    if (!*at) {
+        *at = ARENA_NEW(arena, XmlAttribute);
+        (*at)->name = arena_string(arena, name);
+    }
+    (*at)->value = arena_string(arena, value);
+}
+
+void xml_remove_child(Xml *parent, const Xml *child)
+{
+    Xml *before = NULL;
+    for (Xml *at = parent->first; at; before = at, at = at->next) {
+        if (at != child)
+            continue;
+        *(before ? &before->next : &parent->first) = at->next;
+        if (parent->last == at)
+            parent->last = before;
+        return;
+    }
+}
+
+static bool xml_only_space(const char *text)
+{
+    return text[strspn(text, " \t\r\n")] == 0;
+}
+
+void xml_print(StrBuf *out, const Xml *element)
+{
+    strbuf_addf(out, "<%s", element->name);
+    for (const XmlAttribute *at = element->attributes; at; at = at->next) {
+        strbuf_addf(out, " %s=\"", at->name);
+        xml_escape(out, at->value, strlen(at->value));
+        strbuf_addc(out, '"');
+    }
+    if (!element->first && !*element->text) {
+        strbuf_adds(out, "/>");
+        return;
+    }
+    strbuf_addc(out, '>');
+    if (!element->first || !xml_only_space(element->text))
+        xml_escape(out, element->text, strlen(element->text));
+    XML_EACH(element, child)
+        xml_print(out, child);
+    strbuf_addf(out, "</%s>", element->name);
+}
+
+// 0: as it is; 1: entity; 2: forbidden in XML 1.0.
+static const unsigned char xml_class[256] = {
+    [0 ... 8] = 2, [11] = 2, [12] = 2, [14 ... 31] = 2, ['&'] = 1,
+    ['<'] = 1,     ['>'] = 1, ['"'] = 1, ['\r'] = 1,
+};
+
+void xml_escape(StrBuf *out, const char *text, size_t length)
+{
+    size_t from = 0;
+    for (size_t at = 0;; at++) {
+        if (at < length && !xml_class[(unsigned char)text[at]])
+            continue;
+        strbuf_add(out, text + from, at - from);
+        if (at == length)
+            return;
+        switch (text[at]) {
+        case '&': strbuf_adds(out, "&amp;"); break;
+        case '<': strbuf_adds(out, "&lt;"); break;
+        case '>': strbuf_adds(out, "&gt;"); break;
+        case '"': strbuf_adds(out, "&quot;"); break;
+        case '\r': strbuf_adds(out, "&#13;"); break;
+        default: strbuf_addc(out, '?'); break;
+        }
+        from = at + 1;
+    }
+}
+
+static void xml_end_tag_head(XmlWriter *writer)
+{
+    if (writer->in_tag)
+        strbuf_addc(writer->out, '>');
+    writer->in_tag = false;
+}
+
+void xml_open(XmlWriter *writer, const char *name)
+{
+    if (writer->depth == XML_DEPTH_MAX)
+        abort();
+    xml_end_tag_head(writer);
+    strbuf_addc(writer->out, '<');
+    strbuf_adds(writer->out, name);
+    writer->open[writer->depth++] = name;
+    writer->in_tag = true;
+}
+
+void xml_put_attribute(XmlWriter *writer, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    strbuf_addf(writer->out, " %s=\"", name);
+    xml_escape(writer->out, value, strlen(value));
+    strbuf_addc(writer->out, '"');
+}
+
+void xml_put_attribute_integer(XmlWriter *writer, const char *name, int64_t value)
+{
+    strbuf_addf(writer->out, " %s=\"%lld\"", name, (long long)value);
+}
+
+void xml_put_text(XmlWriter *writer, const char *text)
+{
+    xml_end_tag_head(writer);
+    if (text)
+        xml_escape(writer->out, text, strlen(text));
+}
+
+void xml_close(XmlWriter *writer)
+{
+    const char *name = writer->open[--writer->depth];
+    if (writer->in_tag)
+        strbuf_adds(writer->out, "/>");
+    else
+        strbuf_addf(writer->out, "</%s>", name);
+    writer->in_tag = false;
+}
+
+void xml_add_empty(XmlWriter *writer, const char *name, ...)
+{
+    va_list pairs;
+    xml_open(writer, name);
+    va_start(pairs, name);
+    for (const char *key; (key = va_arg(pairs, const char *));)
+        xml_put_attribute(writer, key, va_arg(pairs, const char *));
+    va_end(pairs);
+    xml_close(writer);
+}
+
+void xml_add_text(XmlWriter *writer, const char *name, const char *text)
+{
+    xml_open(writer, name);
+    xml_put_text(writer, text);
+    xml_close(writer);
+}
+
+void xml_add_integer(XmlWriter *writer, const char *name, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)value);
+    xml_add_text(writer, name, text);
+}
