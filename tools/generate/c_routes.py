@@ -1,0 +1,98 @@
+"""The route table: services, what lies below them, their methods and who handles them."""
+
+from c_types import HEADER, SCALARS, SCALAR_KINDS, c_string
+from model import snake
+
+
+def typed(model, name):
+    if name in SCALARS:
+        return SCALAR_KINDS[name], 'NULL'
+    if name in model.enums:
+        return 'API_ENUM', f'&api_enum_{snake(name)}'
+    return 'API_STRUCT', f'&api_type_{snake(name)}'
+
+
+def method_rows(model, service, out):
+    """Parameter arrays first, then the rows of the methods. Variants share their method's row."""
+    rows = []
+    merged = [m for m in service.methods if not m.variant]
+    for method in merged:
+        same = [method] + [m for m in service.methods if m.variant == method.name]
+        seen, parameters = set(), []
+        for one in same:
+            for parameter in one.parameters:
+                if parameter.name not in seen and parameter.place == 'query':
+                    seen.add(parameter.name)
+                    parameters.append(parameter)
+        tag = f'{snake(service.name)}_{method.name}'
+        if parameters:
+            out.append(f'static const ApiParameter parameters_{tag}[] = {{')
+            for parameter in parameters:
+                kind, described = typed(model, parameter.type)
+                out.append(f'    {{{c_string(parameter.name)}, {kind}, {described}}},')
+            out.append('};')
+        if method.needs:
+            out.append(f'static const char *const needs_{tag}[] = {{'
+                       + ', '.join(c_string(n) for n in method.needs) + ', NULL};')
+        body = f'&api_type_{snake(method.body.type)}' if method.body else 'NULL'
+        if method.verb == 'action':
+            body = '&api_type_action'
+        result, is_list = 'NULL', False
+        for _, type_name, many in method.outs[:1]:
+            if type_name in model.types:
+                result, is_list = f'&api_type_{snake(type_name)}', many
+        verb = f'API_{method.verb.upper()}'
+        read = method.verb == 'get' and method.handler
+        handler = f'.read = {method.handler}' if read else \
+            f'.act = {method.handler}' if method.handler else '.act = NULL'
+        event = f'EVENT_{method.event}' if method.event and method.event != '-' else 'EVENT_NONE'
+        permit = f'PERMIT_{method.permit}' if method.permit else 'PERMIT_LOGIN'
+        action = c_string(method.action) if method.action else 'NULL'
+        rows.append(f'    {{{c_string(method.name)}, {verb}, {action}, {body}, {result}, '
+                    f'{"true" if is_list else "false"}, '
+                    f'{f"parameters_{tag}" if parameters else "NULL"}, {len(parameters)}, '
+                    f'{f"needs_{tag}" if method.needs else "NULL"}, '
+                    f'{{{handler}}}, {permit}, {event}}},')
+    return rows
+
+
+def source(model):
+    out = [HEADER, '#include "manager/rest/routes.h"', '']
+    handlers = {}
+    for service in model.services.values():
+        for method in service.methods:
+            if method.handler:
+                shape = 'read' if method.verb == 'get' else 'act'
+                if handlers.setdefault(method.handler, shape) != shape:
+                    raise SystemExit(f'{method.where}: {method.handler} reads in one place and '
+                                     'acts in another')
+    for name, shape in sorted(handlers.items()):
+        out.append(f'RestRead {name};' if shape == 'read' else f'RestAct {name};')
+    out.append('')
+    services = sorted(model.services.values(), key=lambda s: s.name)
+    out += [f'static const ApiService service_{snake(s.name)};' for s in services]
+    out.append('')
+    for service in services:
+        name = snake(service.name)
+        rows = method_rows(model, service, out)
+        if rows:
+            out.append(f'static const ApiMethod methods_{name}[] = {{')
+            out += rows
+            out.append('};')
+        if service.locators:
+            out.append(f'static const ApiLocator locators_{name}[] = {{')
+            for path, target, locator in service.locators:
+                out.append(f'    {{{c_string(path)}, {c_string(locator)}, '
+                           f'&service_{snake(target)}}},')
+            out.append('};')
+        out.append(f'static const ApiService service_{name} = {{{c_string(service.name)}, '
+                   f'{f"methods_{name}" if rows else "NULL"}, {len(rows)}, '
+                   f'{f"locators_{name}" if service.locators else "NULL"}, '
+                   f'{len(service.locators)}}};')
+    out.append('')
+    out.append('const ApiService *const api_services[] = {')
+    out += [f'    &service_{snake(s.name)},' for s in services]
+    out.append('};')
+    out.append(f'const size_t api_services_count = {len(services)};')
+    out.append(f'const ApiService *const api_root = &service_{snake(model.root().name)};')
+    return '\n'.join(out) + '\n'
