@@ -224,36 +224,39 @@ static void write_list_close(ApiWriter *writer, const ApiField *field)
     writer->comma = true;
 }
 
+static void write_reference(ApiWriter *writer, const ApiField *field, const char *element,
+                            const void *object);
+
 static void write_list(ApiWriter *writer, const ApiField *field, const ApiList *list)
 {
     size_t size = api_item_size(field);
     write_list_open(writer, field);
-    for (uint32_t i = 0; i < list->count; i++)
-        write_value(writer, field, (const char *)list->items + i * size, field->item);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const char *at = (const char *)list->items + i * size;
+        if (field->flags & API_LINK && field->kind == API_STRUCT)
+            write_reference(writer, field, field->item, *(void *const *)at);
+        else
+            write_value(writer, field, at, field->item);
+    }
     write_list_close(writer, field);
 }
 
 // A reference: href and id, or everything when the object has no place of its own.
-static void write_reference(ApiWriter *writer, const ApiField *field, const void *object)
+static void write_reference(ApiWriter *writer, const ApiField *field, const char *element,
+                            const void *object)
 {
     const ApiHead *head = object;
     const ApiType *type = field->type;
     if (!head->id || (!type->home && !head->href)) {
-        if (writer->json) {
-            write_comma(writer);
-            put(writer, field->json, field->length + 3u);
-            writer->comma = false;
-        }
-        write_object(writer, type, object, NULL, field->name, NULL);
+        write_object(writer, type, object, NULL, element, NULL);
         return;
     }
     if (writer->json) {
         write_comma(writer);
-        put(writer, field->json, field->length + 3u);
         PUT(writer, "{\"href\":\"");
     } else {
         PUT(writer, "<");
-        put(writer, field->name, field->length);
+        strbuf_adds(writer->out, element);
         PUT(writer, " href=\"");
     }
     strbuf_adds(writer->out, writer->prefix);
@@ -276,6 +279,15 @@ static void write_reference(ApiWriter *writer, const ApiField *field, const void
     }
 }
 
+static void write_json_key(ApiWriter *writer, const ApiField *field)
+{
+    if (!writer->json)
+        return;
+    write_comma(writer);
+    put(writer, field->json, field->length + 3u);
+    writer->comma = false;
+}
+
 static bool write_followed(ApiWriter *writer, const ApiField *field, const void *object,
                            const ApiPlace *place, const ApiFollow *follow)
 {
@@ -292,11 +304,7 @@ static bool write_followed(ApiWriter *writer, const ApiField *field, const void 
     }
     size_t before = writer->out->length;
     bool comma = writer->comma;
-    if (writer->json) {
-        write_comma(writer);
-        put(writer, field->json, field->length + 3u);
-        writer->comma = false;
-    }
+    write_json_key(writer, field);
     bool good = writer->expand(writer, object, place, field, inner);
     if (!good) { // the target is gone or hidden: the reference stays
         writer->out->length = before;
@@ -304,6 +312,14 @@ static bool write_followed(ApiWriter *writer, const ApiField *field, const void 
     } else
         writer->comma = true;
     return good;
+}
+
+static bool place_has_link(const ApiPlace *place, const char *rel)
+{
+    for (const char *const *at = place && place->href ? place->links : NULL; at && *at && rel; at++)
+        if (!strcmp(*at, rel))
+            return true;
+    return false;
 }
 
 static void write_field(ApiWriter *writer, const ApiField *field, const void *object,
@@ -317,12 +333,14 @@ static void write_field(ApiWriter *writer, const ApiField *field, const void *ob
         if (follow && (field->flags & API_LIST || *(void *const *)at) &&
             write_followed(writer, field, object, place, follow))
             return;
-        // Collections of a placed object are links already; elsewhere they are shown.
+        // Collections that have a URL are links already; others are shown.
         if (field->flags & API_LIST) {
-            if (((const ApiList *)at)->set && !(place && place->href && field->rel))
+            if (((const ApiList *)at)->set && !place_has_link(place, field->rel))
                 write_list(writer, field, (const ApiList *)at);
-        } else if (*(void *const *)at)
-            write_reference(writer, field, *(void *const *)at);
+        } else if (*(void *const *)at) {
+            write_json_key(writer, field);
+            write_reference(writer, field, field->name, *(void *const *)at);
+        }
         return;
     }
     if (!api_field_is_set(field, object))
@@ -331,18 +349,15 @@ static void write_field(ApiWriter *writer, const ApiField *field, const void *ob
         write_list(writer, field, (const ApiList *)at);
         return;
     }
-    if (writer->json) {
-        write_comma(writer);
-        put(writer, field->json, field->length + 3u);
-        if (field->kind == API_STRUCT) {
-            writer->comma = false;
-            write_object(writer, field->type, *(void *const *)at, NULL, field->name, NULL);
-        } else
-            write_scalar(writer, field, at);
+    if (field->kind == API_STRUCT) {
+        write_json_key(writer, field);
+        write_object(writer, field->type, *(void *const *)at, NULL, field->name, NULL);
         return;
     }
-    if (field->kind == API_STRUCT) {
-        write_object(writer, field->type, *(void *const *)at, NULL, field->name, NULL);
+    if (writer->json) {
+        write_json_key(writer, field);
+        write_scalar(writer, field, at);
+        writer->comma = true;
         return;
     }
     put(writer, field->open, field->length + 2u);

@@ -28,6 +28,7 @@ def page(model):
     head = ['# Coverage of the oVirt v4 API', '',
             'Made from `api/*.api` by `tools/generate`; do not edit. Methods that are not there yet',
             'are routed all the same: they answer 501 and name themselves.', '',
-            f'{len(model.types)} types, {len(model.enums)} enumerations, '
+            f'{sum(not t.internal for t in model.types.values())} types, '
+            f'{sum(not e.internal for e in model.enums.values())} enumerations, '
             f'{len(model.services)} services; **{done} of {total} methods answer**.', '']
     return '\n'.join(head + lines)

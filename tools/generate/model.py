@@ -53,6 +53,7 @@ def snake(name):
 class Enum:
     def __init__(self, name, where):
         self.name, self.where, self.doc, self.values = name, where, '', []
+        self.internal = 'internal.api:' in where
 
 
 class Attribute:

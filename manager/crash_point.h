@@ -1,0 +1,6 @@
+// Named places at which tests kill the program, to prove that nothing is lost. VIREO_CRASH_AT
+// holds "where/kind/step/when"; without it these are one comparison of a pointer.
+#pragma once
+
+void crash_point_init(void);
+void crash_point(const char *where, const char *kind, const char *step, const char *when);

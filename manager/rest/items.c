@@ -1,0 +1,189 @@
+#include "manager/rest/items.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "manager/search/search.h"
+
+// ---- collecting
+
+static const ApiService *item_service(const ApiService *collection)
+{
+    for (int i = 0; i < collection->locator_count; i++)
+        if (collection->locators[i].path[0] == '{')
+            return collection->locators[i].service;
+    return NULL;
+}
+
+void items_init(Items *items, const Route *route, const ApiMethod *method)
+{
+    const ApiService *service = route_service(route);
+    *items = (Items){.type = method->result, .base = route->path};
+    items->single = !method->result_is_list;
+    items->service = items->single ? service : item_service(service);
+}
+
+void items_done(Items *items)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        if (items->items[i].entity)
+            entity_unref(items->items[i].entity);
+        api_document_unref(items->items[i].document);
+    }
+    free(items->items);
+    *items = (Items){0};
+}
+
+static void items_add(Items *items, Entity *entity, const void *part)
+{
+    if (items->count == items->capacity) {
+        items->capacity = items->capacity ? items->capacity * 2 : 16;
+        items->items = memory_resize(items->items, items->capacity, sizeof(Item));
+    }
+    items->items[items->count++] = (Item){
+        .entity = entity ? entity_ref(entity) : NULL,
+        .document = entity ? api_document_ref(entity->document) : NULL,
+        .part = part,
+    };
+}
+
+void items_add_entity(Items *items, Entity *entity)
+{
+    items_add(items, entity, NULL);
+}
+
+void items_add_part(Items *items, Entity *entity, const void *part)
+{
+    items_add(items, entity, part);
+}
+
+void items_add_value(Items *items, const void *value)
+{
+    items_add(items, NULL, value);
+}
+
+static int items_by_name(const void *one, const void *other)
+{
+    const Item *left = one, *right = other;
+    int order = strcasecmp(entity_name(left->entity), entity_name(right->entity));
+    return order ? order : strcmp(left->entity->id, right->entity->id);
+}
+
+int items_collect(Request *request, Items *items, Kind kind, ItemView *view)
+{
+    int64_t max = -1;
+    items->view = view;
+    if (request_integer(request, "max", &max))
+        return fail_to_errno(request->why.code);
+    const char *search = request->http ? request_parameter(request, "search") : NULL;
+    Inventory *inventory = request->manager->inventory;
+    if (search && search[strspn(search, " ")])
+        return search_collect(request, items, kind, search, max);
+    INVENTORY_EACH(inventory, kind, entity)
+        items_add_entity(items, entity);
+    qsort(items->items, items->count, sizeof(Item), items_by_name);
+    while (max >= 0 && items->count > (size_t)max) {
+        Item *last = &items->items[--items->count];
+        entity_unref(last->entity);
+        api_document_unref(last->document);
+    }
+    return 0;
+}
+
+int items_one(Request *request, Items *items, Kind kind, int number, ItemView *view)
+{
+    Entity *entity = request_entity(request, number, kind);
+    if (!entity)
+        return fail_to_errno(request->why.code);
+    items->view = view;
+    items_add_entity(items, entity);
+    return 0;
+}
+
+// ---- showing
+
+static bool items_expand(ApiWriter *writer, const void *object, const ApiPlace *place,
+                         const ApiField *field, const ApiFollow *follow);
+
+ApiWriter request_writer(Request *request, StrBuf *out)
+{
+    return (ApiWriter){.out = out,
+                       .json = request->json,
+                       .all_content = request->all_content,
+                       .prefix = request->prefix,
+                       .expand = items_expand,
+                       .argument = request};
+}
+
+void items_write(Request *request, ApiWriter *writer, const Items *items, size_t number,
+                 const char *element, const ApiFollow *follow)
+{
+    AUTO_ARENA scratch = {0};
+    arena_init(&scratch, 2048);
+    void *view = arena_alloc(&scratch, items->type->size);
+    if (items->view)
+        items->view(request, &items->items[number], &scratch, view);
+    else
+        memcpy(view, items->items[number].part, items->type->size);
+    const ApiHead *head = view;
+    ApiPlace place = {0};
+    route_names(items->service, &place.links, &place.actions);
+    if (head->href)
+        place.href = head->href;
+    else if (items->single)
+        place.href = items->base;
+    else if (head->id)
+        place.href = arena_format(&scratch, "%s/%s", items->base, head->id);
+    if (items->service == api_root)
+        place.href = ""; // the root lists its links itself
+    api_write_object(writer, items->type, view, &place, element, follow);
+}
+
+// Reads what lies at a path on behalf of the same user.
+static int request_read_inner(Request *request, const char *path, Items *items)
+{
+    Request inner = *request;
+    inner.http = NULL;
+    inner.query = NULL;
+    inner.why = (Fail){0};
+    if (!route_find(&request->arena, path, &inner.route) || inner.route.action)
+        return -ENOENT;
+    inner.method = route_method(&inner.route, API_GET);
+    if (!inner.method || !inner.method->read || !inner.method->result ||
+        !request_has_right(&inner, inner.method->permit))
+        return -ENOSYS;
+    items_init(items, &inner.route, inner.method);
+    int result = inner.method->read(&inner, items);
+    fail_done(&inner.why);
+    request->arena = inner.arena; // what was allocated there belongs to the request
+    return result;
+}
+
+static bool items_expand(ApiWriter *writer, const void *object, const ApiPlace *place,
+                         const ApiField *field, const ApiFollow *follow)
+{
+    Request *request = writer->argument;
+    const ApiType *type = field->type;
+    Items items = {0};
+    const char *path;
+    if (field->flags & API_LIST) {
+        if (!place || !place->href || !field->rel)
+            return false;
+        path = arena_format(&request->arena, "%s/%s", place->href, field->rel);
+    } else {
+        const ApiHead *head = *(ApiHead *const *)((const char *)object + field->offset);
+        if (!head->id || (!type->home && !head->href))
+            return false;
+        path = head->href ? arena_string(&request->arena, head->href)
+                          : arena_format(&request->arena, "/%s/%s", type->home, head->id);
+    }
+    bool good = request_read_inner(request, path, &items) == 0;
+    if (good && !(field->flags & API_LIST))
+        good = items.count == 1;
+    for (size_t i = 0; good && i < items.count; i++)
+        items_write(request, writer, &items, i,
+                    field->flags & API_LIST ? field->item : field->name, follow);
+    items_done(&items);
+    return good;
+}

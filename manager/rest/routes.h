@@ -1,0 +1,60 @@
+// The route table: what lies under which URL, who handles it, with which right and which event.
+// The rows are made from api/*.api (api_routes.c).
+#pragma once
+
+#include "api_types.h"
+#include "manager/events/event_log.h"
+#include "manager/identity/permit.h"
+
+typedef struct Request Request;
+typedef struct Items Items;
+
+// Reads: puts the objects into `items`, or fails.
+typedef int RestRead(Request *request, Items *items);
+// Acts: answers by one of the functions of reply.h, now or later.
+typedef void RestAct(Request *request);
+
+typedef enum ApiVerb { API_GET, API_POST, API_PUT, API_DELETE, API_ACTION } ApiVerb;
+
+typedef struct ApiParameter {
+    const char *name;
+    ApiKind kind;
+    const void *type;
+} ApiParameter;
+
+typedef struct ApiMethod {
+    const char *name;
+    ApiVerb verb;
+    const char *action;  // for API_ACTION
+    const ApiType *body, *result;
+    bool result_is_list;
+    const ApiParameter *parameters;
+    int parameter_count;
+    const char *const *needs; // members the body must have: "name", "cluster.id|name"
+    union {
+        RestRead *read;
+        RestAct *act; // NULL: answers 501
+    };
+    Permit permit;
+    EventCode event;
+} ApiMethod;
+
+typedef struct ApiService ApiService;
+
+typedef struct ApiLocator {
+    const char *path; // a word, or "{id}"
+    const char *name;
+    const ApiService *service;
+} ApiLocator;
+
+struct ApiService {
+    const char *name;
+    const ApiMethod *methods;
+    int method_count;
+    const ApiLocator *locators;
+    int locator_count;
+};
+
+extern const ApiService *const api_services[];
+extern const size_t api_services_count;
+extern const ApiService *const api_root;
