@@ -1,6 +1,7 @@
 // Storage of this host: connections to storage servers, domains in RHV's format, volumes, tasks.
 //
-// Every function may block and is thread-safe: verbs call them from pool threads.
+// Every function may block and is thread-safe: verbs call them from pool threads. They return 0 or
+// the VdsmError to answer with; `why` says the rest.
 #pragma once
 
 #include "agent/agent.h"
@@ -25,8 +26,5 @@ void volume_path_done(VolumePath *path);
 int storage_prepare(Storage *storage, const char *domain, const char *image, const char *volume,
                     bool allow_illegal, VolumePath *ret, Fail *why);
 void storage_teardown(Storage *storage, const char *domain, const char *image, const char *volume);
-// Same with VDSM's error number for answers.
-int storage_error(const Fail *why);
-
 // The member storageDomains of Host.getStats: {domain: {code, lastCheck, delay, valid, ...}}.
 void storage_add_domain_stats(Storage *storage, JsonWriter *writer);

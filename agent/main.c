@@ -1,0 +1,184 @@
+// vireo-agent: the host's part.
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/enrol.h"
+#include "agent/identity.h"
+#include "agent/image/image_server.h"
+#include "agent/network/host_network.h"
+#include "agent/report/host_report.h"
+#include "agent/rpc/server.h"
+#include "agent/storage/storage.h"
+#include "agent/vm/hypervisor.h"
+#include "agent/vm/vms.h"
+#include "base/file.h"
+#include "base/log.h"
+
+static const char usage[] =
+    "vireo-agent [--config FILE] [--set NAME=VALUE]...    run\n"
+    "vireo-agent enrol --manager URL --token TOKEN [--fingerprint SHA256] [--name NAME]\n"
+    "            [--address ADDRESS]                      join a manager; run once, before the agent\n"
+    "vireo-agent --check-config                           judge the configuration and exit\n"
+    "vireo-agent --sample-config                          print all options with their defaults\n"
+    "vireo-agent --version\n";
+
+static void agent_stop(Agent *agent)
+{
+    if (agent->stopping)
+        return;
+    agent->stopping = true;
+    log_notice("agent.stop", LOG_NONE, "Stopping; guests keep running.");
+    rpc_server_stop(agent->rpc);
+    image_server_stop(agent->images);
+    host_report_stop(agent->report);
+    host_network_stop(agent->network);
+    vms_stop(agent->vms);
+    hypervisor_stop(agent->hypervisor);
+    uv_close((uv_handle_t *)&agent->sigint, NULL);
+    uv_close((uv_handle_t *)&agent->sigterm, NULL);
+}
+
+static void agent_signal(uv_signal_t *signal, int number)
+{
+    (void)number;
+    agent_stop(signal->data);
+}
+
+static int agent_start(Agent *agent, Fail *why)
+{
+    const Config *config = &agent->config;
+    int result = directory_make(config->state_directory, 0700);
+    if (!result)
+        result = directory_make(config->run_directory, 0755);
+    if (result)
+        return fail_errno(why, FAIL_INTERNAL, result, "The directories %s and %s can't be made",
+                          config->state_directory, config->run_directory);
+    if ((result = agent_identity_load(agent, why)))
+        return result;
+    agent->storage = storage_new(agent);
+    if ((result = storage_recover(agent->storage, why)))
+        return result;
+    agent->rpc = rpc_server_new(agent, why);
+    if (!agent->rpc)
+        return fail_to_errno(why->code);
+    AUTO_FREE char *socket = memory_format("%s/agent.sock", config->run_directory);
+    if ((result = rpc_server_listen_path(agent->rpc, socket, why)))
+        return result;
+    agent->images = image_server_new(agent, why);
+    if (!agent->images)
+        return fail_to_errno(why->code);
+    agent->network = host_network_new(agent);
+    agent->hypervisor = hypervisor_new(agent);
+    agent->vms = vms_new(agent);
+    agent->report = host_report_new(agent);
+    // The hypervisor connects in the background; when its VMs are known the verbs are opened.
+    hypervisor_start(agent->hypervisor);
+    return 0;
+}
+
+static int agent_run(Agent *agent)
+{
+    AUTO_FAIL why = {0};
+    uv_loop_t loop;
+    signal(SIGPIPE, SIG_IGN);
+    setenv("UV_THREADPOOL_SIZE", "24", 0); // each may wait for libvirt or a slow disk
+    uv_loop_init(&loop);
+    agent->loop = &loop;
+    if (agent_start(agent, &why)) {
+        AUTO_FREE char *text = fail_text(&why);
+        log_error("agent.start", LOG_NONE, "%s", text);
+        return 1;
+    }
+    uv_signal_init(&loop, &agent->sigint);
+    uv_signal_init(&loop, &agent->sigterm);
+    agent->sigint.data = agent->sigterm.data = agent;
+    uv_signal_start(&agent->sigint, agent_signal, SIGINT);
+    uv_signal_start(&agent->sigterm, agent_signal, SIGTERM);
+    log_notice("agent.start", LOG_ID("host", agent->host_id), "Listening on port %d.",
+               agent->config.listen_port);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return 0;
+}
+
+typedef struct Options {
+    const char *config;
+    bool required, check;
+} Options;
+
+static int agent_parse(Agent *agent, Options *options, int argc, char **argv, Fail *why)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},  {"set", required_argument, NULL, 's'},
+        {"check-config", no_argument, NULL, 'k'},  {"sample-config", no_argument, NULL, 'p'},
+        {"version", no_argument, NULL, 'v'},       {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *sets[64];
+    int set_count = 0, result;
+    for (int letter; (letter = getopt_long(argc, argv, "c:s:h", longs, NULL)) != -1;) {
+        switch (letter) {
+        case 'c':
+            options->config = optarg;
+            options->required = true;
+            break;
+        case 's':
+            if (set_count < (int)COUNT_OF(sets))
+                sets[set_count++] = optarg;
+            break;
+        case 'k': options->check = true; break;
+        case 'p': options_print_sample(config_rows, config_count, stdout); exit(0);
+        case 'v': puts("vireo-agent " VIREO_VERSION); exit(0);
+        case 'h': fputs(usage, stdout); exit(0);
+        default: fputs(usage, stderr); exit(2);
+        }
+    }
+    options_set_defaults(config_rows, config_count, &agent->config);
+    result = options_load(config_rows, config_count, &agent->config, options->config,
+                          options->required, why);
+    for (int i = 0; !result && i < set_count; i++)
+        result = options_assign(config_rows, config_count, &agent->config, sets[i], why);
+    LogLevel level = log_level_from_name(agent->config.log_level);
+    if (!result && level < 0)
+        result = fail_set(why, FAIL_INVALID, "log_level: \"%s\" is no level.",
+                          agent->config.log_level);
+    if (!result)
+        log_set_level(level);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    Agent agent = {0};
+    AUTO_FAIL why = {0};
+    Options options = {.config = "/etc/vireo/agent.conf"};
+    log_init("vireo-agent");
+    bool enrol = argc > 1 && !strcmp(argv[1], "enrol");
+    EnrolOptions request = {0};
+    if (enrol && enrol_parse(&request, &argc, argv, &why)) {
+        fprintf(stderr, "%s\n%s", why.message, usage);
+        return 2;
+    }
+    if (agent_parse(&agent, &options, argc, argv, &why)) {
+        AUTO_FREE char *text = fail_text(&why);
+        fprintf(stderr, "vireo-agent: %s\n", text);
+        return 2;
+    }
+    if (options.check) {
+        puts("The configuration is good.");
+        return 0;
+    }
+    if (!enrol)
+        return agent_run(&agent);
+    if (enrol_run(&agent, &request, &why)) {
+        AUTO_FREE char *text = fail_text(&why);
+        fprintf(stderr, "vireo-agent: %s\n", text);
+        return 1;
+    }
+    return 0;
+}
