@@ -85,10 +85,10 @@ static X509_NAME *certificate_name(const char *organization, const char *common_
 {
     X509_NAME *name = X509_NAME_new();
     if (organization)
-        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organization, -1,
-                                   -1, 0);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1,
-                               0);
+        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organization,
+                                   -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1,
+                               -1, 0);
     return name;
 }
 
@@ -125,7 +125,8 @@ static char *certificate_alternatives(const char *names)
         struct in6_addr address;
         if (!*name)
             continue;
-        bool ip = inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
+        bool ip =
+            inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
         strbuf_addf(&text, "%s%s:%s", text.length ? "," : "", ip ? "IP" : "DNS", name);
     }
     return strbuf_take(&text);
@@ -173,8 +174,8 @@ static int certificate_sign(const CertificatePair *authority, EVP_PKEY *key,
     if (!issuer || !issuer_key)
         return certificate_fail(why, "The certificate authority's files can't be read.");
     X509_NAME *subject = certificate_name(organization, common_name);
-    AUTO(X509) X509 *certificate =
-        certificate_begin(subject, X509_get_subject_name(issuer), key, days);
+    X509_NAME *signer = X509_get_subject_name(issuer);
+    AUTO(X509) X509 *certificate = certificate_begin(subject, signer, key, days);
     X509_NAME_free(subject);
     AUTO_FREE char *alternatives = certificate_alternatives(names);
     if (!certificate_extend(certificate, issuer, NID_basic_constraints, "critical,CA:FALSE") ||
@@ -278,7 +279,8 @@ char *certificate_subject(const char *certificate)
     if (!parsed)
         return NULL;
     BIO *bio = BIO_new(BIO_s_mem());
-    X509_NAME_print_ex(bio, X509_get_subject_name(parsed), 0, XN_FLAG_COMPAT | XN_FLAG_SEP_COMMA_PLUS);
+    X509_NAME_print_ex(bio, X509_get_subject_name(parsed), 0,
+                       XN_FLAG_COMPAT | XN_FLAG_SEP_COMMA_PLUS);
     return bio_take(bio);
 }
 

@@ -314,7 +314,7 @@ Json *json_parse(Arena *arena, const char *text, size_t length, const char **ret
 const Json *json_first(const Json *parent)
 {
     return parent && (parent->kind == JSON_ARRAY || parent->kind == JSON_OBJECT) ? parent->first
-                                                                                : NULL;
+                                                                                 : NULL;
 }
 
 const Json *json_get(const Json *object, const char *key)

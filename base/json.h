@@ -18,8 +18,8 @@ typedef enum JsonKind {
 
 typedef struct Json {
     JsonKind kind;
-    uint32_t count;   // children of an array or object
-    const char *key;  // in an object
+    uint32_t count;  // children of an array or object
+    const char *key; // in an object
     struct Json *next;
     union {
         int64_t integer;
@@ -45,7 +45,7 @@ Json *json_parse(Arena *arena, const char *text, size_t length, const char **ret
 const Json *json_first(const Json *parent);
 // The member, or NULL (also when `object` is NULL or no object).
 const Json *json_get(const Json *object, const char *key);
-const char *json_string(const Json *value);                     // NULL unless a string
+const char *json_string(const Json *value); // NULL unless a string
 const char *json_get_string(const Json *object, const char *key);
 // Accepts a number or a string of digits, as VDSM's peers send both.
 bool json_integer(const Json *value, int64_t *ret);

@@ -32,7 +32,8 @@ static void listener_peer(const struct sockaddr_storage *address, char text[INET
 {
     text[0] = 0;
     if (address->ss_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, INET6_ADDRSTRLEN);
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
+                  INET6_ADDRSTRLEN);
     else if (address->ss_family == AF_INET6)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
                   INET6_ADDRSTRLEN);
@@ -49,8 +50,8 @@ static void listener_polled(uv_poll_t *poll, int status, int events)
         struct sockaddr_storage address = {0};
         socklen_t size = sizeof(address);
         char peer[INET6_ADDRSTRLEN];
-        int fd = accept4(listener->fd, (struct sockaddr *)&address, &size,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS)) {
             uv_poll_stop(poll); // the connection stays in the backlog; spinning would not help it
             uv_timer_start(&listener->pause, listener_resume, 100, 0);

@@ -103,8 +103,8 @@ static void log_stderr(LogLevel level, const char *name, LogField field, const c
 {
     char now[CLOCK_ISO_SIZE];
     AUTO_STRBUF line = {0};
-    strbuf_addf(&line, "time=%s level=%s program=%s event=%s",
-                clock_iso(clock_wall_ms(), now), log_level_names[level], log_program, name);
+    strbuf_addf(&line, "time=%s level=%s program=%s event=%s", clock_iso(clock_wall_ms(), now),
+                log_level_names[level], log_program, name);
     if (field.key)
         strbuf_addf(&line, " %s=%s", field.key, field.value ? field.value : "-");
     strbuf_adds(&line, " text=");

@@ -123,8 +123,8 @@ static void spawn_feed(Spawn *spawn, const char *input)
 Spawn *spawn_start(uv_loop_t *loop, const char *const argv[], const char *input, int timeout_ms,
                    SpawnDone done, void *argument)
 {
-    static const char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                  "LC_ALL=C", NULL};
+    static const char *const environment[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
     Spawn *spawn = NEW(Spawn);
     spawn->done = done;
     spawn->argument = argument;

@@ -8,10 +8,10 @@
 #include "base/strbuf.h"
 
 typedef struct SpawnResult {
-    int exit_code;    // -1 when killed by a signal or never started
-    int signal;       // that killed it, or 0
+    int exit_code; // -1 when killed by a signal or never started
+    int signal;    // that killed it, or 0
     bool timed_out;
-    int start_error;  // negative errno when it could not be started
+    int start_error;             // negative errno when it could not be started
     const char *output, *errors; // NUL-terminated; at most SPAWN_OUTPUT_MAX bytes each
     size_t output_length;
 } SpawnResult;

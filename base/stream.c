@@ -524,7 +524,8 @@ static void stream_resolved(uv_getaddrinfo_t *request, int status, struct addrin
 }
 
 Stream *stream_connect(uv_loop_t *loop, const char *address, int port, TlsContext *tls,
-                       const char *name, int timeout_ms, const StreamHandlers *handlers, void *owner)
+                       const char *name, int timeout_ms, const StreamHandlers *handlers,
+                       void *owner)
 {
     Stream *stream = stream_new(loop, tls, handlers, owner);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};

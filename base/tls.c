@@ -75,7 +75,8 @@ TlsContext *tls_context_new(bool client, const char *certificate, const char *ke
     if (require_peer)
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if ((certificate && tls_context_set_certificate(context, certificate, key, why) < 0) ||
-        (authority && !tls_trust(ssl, authority) && tls_fail(why, "No trusted authority was given."))) {
+        (authority && !tls_trust(ssl, authority) &&
+         tls_fail(why, "No trusted authority was given."))) {
         tls_context_unref(context);
         return NULL;
     }

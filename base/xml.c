@@ -248,7 +248,7 @@ void xml_print(StrBuf *out, const Xml *element)
 
 // 0: as it is; 1: entity; 2: forbidden in XML 1.0.
 static const unsigned char xml_class[256] = {
-    [0 ... 8] = 2, [11] = 2, [12] = 2, [14 ... 31] = 2, ['&'] = 1,
+    [0 ... 8] = 2, [11] = 2,  [12] = 2,  [14 ... 31] = 2, ['&'] = 1,
     ['<'] = 1,     ['>'] = 1, ['"'] = 1, ['\r'] = 1,
 };
 

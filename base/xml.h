@@ -21,7 +21,8 @@ typedef struct Xml {
 enum { XML_DEPTH_MAX = 100 };
 
 // Returns the root or NULL; then *ret_error is a text in the arena and *ret_line its line.
-Xml *xml_parse(Arena *arena, const char *text, size_t length, const char **ret_error, int *ret_line);
+Xml *xml_parse(Arena *arena, const char *text, size_t length, const char **ret_error,
+               int *ret_line);
 
 #define XML_EACH(parent, child) \
     for (const Xml *child = (parent) ? (parent)->first : NULL; child; child = child->next)
