@@ -76,7 +76,7 @@ void fail_copy(Fail *to, const Fail *from)
     };
 }
 
-static char *fail_vformat(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static char *fail_vformat(const char *format, va_list args)
 {
     AUTO_STRBUF text = {0};
     strbuf_addv(&text, format, args);

@@ -79,7 +79,10 @@ void json_add_bool(JsonWriter *writer, const char *key, bool value);
 void json_add_format(JsonWriter *writer, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// Only the quoted and escaped string.
+// Only the quoted and escaped string. Bytes that are no UTF-8 become U+FFFD: the words of a failed
+// program must not make an answer unreadable.
 void json_quote(StrBuf *out, const char *text, size_t length);
 // True when the bytes are well-formed UTF-8 (no surrogates, no overlong forms).
 bool utf8_valid(const char *text, size_t length);
+// Bytes of the well-formed character at the front of `left` > 0 bytes; 0 when there is none.
+size_t utf8_step(const char *text, size_t left);
