@@ -29,7 +29,7 @@ int tls_context_set_certificate(TlsContext *context, const char *certificate, co
     X509 *parsed = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
     bio = BIO_new_mem_buf(key, -1);
-    EVP_PKEY *parsed_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    EVP_PKEY *parsed_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
     BIO_free(bio);
     bool good = parsed && parsed_key && SSL_CTX_use_certificate(context->ssl, parsed) == 1 &&
                 SSL_CTX_use_PrivateKey(context->ssl, parsed_key) == 1;
