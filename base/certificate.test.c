@@ -172,7 +172,7 @@ TEST(bad_request_is_the_askers_fault)
 TEST(names_that_do_not_fit_are_told)
 {
     AUTO_PAIR pair = {0};
-    AUTO_FAIL why = {0}, empty = {0}, injected = {0};
+    AUTO_FAIL why = {0}, empty = {0};
     AUTO_FREE char *name = test_repeat("x", 65);
     make_authority();
     assert_true(certificate_issue(&authority, "Vireo", name, "h", 30, &pair, &why) < 0);

@@ -61,6 +61,8 @@ static void listener_polled(uv_poll_t *poll, int status, int events)
             return;
         listener_peer(&address, peer);
         listener->accepted(fd, peer, listener->argument);
+        if (uv_is_closing((uv_handle_t *)poll))
+            return;
     }
 }
 
@@ -127,8 +129,12 @@ Listener *listener_new_path(uv_loop_t *loop, const char *path, mode_t mode,
         return NULL;
     }
     strcpy(address.sun_path, path);
-    unlink(path);
+    struct stat info;
+    if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+        unlink(path); // left by a program that was killed
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        fchmod(fd, mode); // so that it is born with no more than that
     int error = fd < 0 ? -errno : listener_bind(fd, (struct sockaddr *)&address, sizeof(address));
     if (!error && chmod(path, mode) < 0)
         error = -errno;

@@ -162,8 +162,11 @@ TEST(timeout_ends_descendants_that_hold_the_output)
     assert_true(orphan.timed_out);
     assert_true(atoi(orphan.output.data) > 0);
     AUTO_FREE char *process = memory_format("/proc/%d/cmdline", atoi(orphan.output.data));
-    for (char *words = NULL; !file_read(process, 4096, &words, NULL) && *words; free(words))
-        usleep(1000); // it dies; the test's alarm ends a wait for ever
+    for (bool alive = true; alive;) { // it dies; the test's alarm ends a wait for ever
+        AUTO_FREE char *words = NULL;
+        alive = !file_read(process, 4096, &words, NULL) && *words;
+        usleep(1000);
+    }
 }
 
 TEST(output_is_bounded)

@@ -1,6 +1,7 @@
 #include "base/test.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,14 @@ char *test_repeat(const char *text, size_t count)
     while (count--)
         strbuf_adds(&whole, text);
     return strbuf_take(&whole);
+}
+
+void test_turn(uv_loop_t *loop)
+{
+    int timeout = uv_backend_timeout(loop);
+    struct pollfd backend = {.fd = uv_backend_fd(loop), .events = POLLIN};
+    uv_run(loop, UV_RUN_NOWAIT);
+    poll(&backend, 1, timeout < 0 || timeout > 5 ? 5 : timeout);
 }
 
 int main(int argc, char *argv[])

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <uv.h>
 
 #include "base/memory.h"
 
@@ -31,7 +32,10 @@ bool test_dies(void (*function)(void));
 // A text of `count` times `text`; the caller frees it.
 char *test_repeat(const char *text, size_t count);
 
-// Waits for events until the condition holds. A test that waits for ever is ended by main()'s alarm.
+// Waits a little for events and handles them. (uv_run(ONCE) may sleep on after a timer has run.)
+void test_turn(uv_loop_t *loop);
+
+// Handles events until the condition holds. A test that waits for ever is ended by main()'s alarm.
 #define LOOP_UNTIL(loop, condition) \
     while (!(condition))            \
-    uv_run((loop), UV_RUN_ONCE)
+    test_turn(loop)
