@@ -195,7 +195,7 @@ typedef struct Ending {
     ApiAction *result;
     char *path, *operation;
     int status;
-    bool removed;
+    bool removed, waits;
 } Ending;
 
 static void ending_free(Ending *ending)
@@ -281,7 +281,7 @@ static void ending_operation_durable(const Fail *why, void *argument)
         return;
     }
     Operation *operation = operation_begin(ending->request->manager, ending->operation);
-    if (operation && request_waits(ending->request))
+    if (operation && (ending->waits || request_waits(ending->request)))
         operation_wait_end(operation, ending_operation_ended, ending);
     else
         ending_reply(ending);
@@ -292,5 +292,14 @@ void commit_and_run(Request *request, Change *change, const char *operation, int
 {
     Ending *ending = ending_new(request, NULL, status, path);
     ending->operation = memory_string(operation);
+    change_commit(change, ending_operation_durable, ending);
+}
+
+void commit_and_wait(Request *request, Change *change, const char *operation, int status,
+                     const char *path)
+{
+    Ending *ending = ending_new(request, NULL, status, path);
+    ending->operation = memory_string(operation);
+    ending->waits = true;
     change_commit(change, ending_operation_durable, ending);
 }

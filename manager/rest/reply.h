@@ -25,3 +25,6 @@ void commit_and_remove(Request *request, Change *change);
 // the client asked for async=false. `status`/`path` as above; path NULL answers with an action.
 void commit_and_run(Request *request, Change *change, const char *operation, int status,
                     const char *path);
+// The same for short operations whose outcome every client wants to hear.
+void commit_and_wait(Request *request, Change *change, const char *operation, int status,
+                     const char *path);

@@ -378,12 +378,13 @@ static void request_run(Request *request)
         items = (Items){0};
     } else
         items_init(&items, &request->route, method);
-    if (method->read(request, &items)) {
+    int result = method->read(request, &items);
+    if (result)
         items_done(&items);
+    if (result < 0)
         reply_fail(request);
-        return;
-    }
-    reply_items(request, &items);
+    else if (!result)
+        reply_items(request, &items);
 }
 
 static void request_authenticated(Request *request)

@@ -9,16 +9,19 @@
 #include "base/log.h"
 #include "manager/fleet/fleet.h"
 #include "manager/fleet/reports.h"
+#include "manager/operations/step_call.h"
 #include "manager/rest/reply.h"
 #include "manager/vm/cloud_init.h"
+#include "manager/vm/vm_action.h"
 #include "manager/vm/domain_xml.h"
+#include "manager/vm/vm_call.h"
 #include "manager/vm/vm_config.h"
 #include "manager/vm/vm_end.h"
 #include "manager/vm/vm_view.h"
 #include "proto/vdsm.h"
 #include "scheduler/schedule.h"
 
-enum { CREATE_MS = 60000, WATCH_MS = 1000, LAUNCH_MS = 300000, DISKS_MAX = 64, NICS_MAX = 64 };
+enum { WATCH_MS = 1000, LAUNCH_MS = 300000, DISKS_MAX = 64, NICS_MAX = 64 };
 
 // ---- the configuration of this one start
 
@@ -315,6 +318,10 @@ void vm_start(Request *request)
 {
     Entity *entity = request_entity(request, 0, KIND_VM), *host = NULL;
     const char *id;
+    if (entity && vm_status(request->manager, entity) == API_VM_STATUS_PAUSED) {
+        vm_resume(request, entity);
+        return;
+    }
     if (!entity || start_check(request, entity, &host)) {
         reply_fail(request);
         return;
@@ -326,17 +333,6 @@ void vm_start(Request *request)
 }
 
 // ---- steps
-
-static Entity *step_vm(Operation *operation)
-{
-    return inventory_get(operation->manager->inventory, KIND_VM, operation_context(operation)->vm);
-}
-
-static Entity *step_host(Operation *operation)
-{
-    return inventory_get(operation->manager->inventory, KIND_HOST,
-                         operation_context(operation)->host);
-}
 
 // True when the VM or its host have gone: the operation fails.
 static bool step_lost(Operation *operation)
@@ -383,36 +379,9 @@ static void write_domain(Operation *operation, StrBuf *xml)
     domain_xml_write(xml, &input);
 }
 
-typedef struct StartCall {
-    Manager *manager;
-    char operation[UUID_SIZE];
-    uint64_t turn;
-} StartCall;
-
-static StartCall *start_call(Operation *operation)
+static void create_answered(Operation *operation, const Json *result, const Fail *why, int code)
 {
-    StartCall *call = NEW(StartCall);
-    call->manager = operation->manager;
-    call->turn = operation_turn(operation);
-    memcpy(call->operation, operation->entity->id, UUID_SIZE);
-    return call;
-}
-
-// The operation when it still waits for this answer. Frees the call.
-static Operation *start_call_end(StartCall *call)
-{
-    Operation *operation = operation_find(call->manager, call->operation);
-    bool current = operation && operation_is_current(operation, call->turn);
-    free(call);
-    return current ? operation : NULL;
-}
-
-static void create_answered(const Json *result, const Fail *why, int code, void *argument)
-{
-    Operation *operation = start_call_end(argument);
     (void)result;
-    if (!operation)
-        return;
     if (!fail_is_set(why) || code == VDSM_VM_EXISTS) {
         Entity *vm = step_vm(operation);
         if (vm && vm_state(vm)->status == API_VM_STATUS_DOWN && !vm_state(vm)->host)
@@ -422,25 +391,18 @@ static void create_answered(const Json *result, const Fail *why, int code, void 
         operation_done(operation);
         return;
     }
-    if (!code) { // no answer: it may have been created all the same; ask again
-        operation_wait(operation, WATCH_MS);
-        return;
-    }
-    AUTO_FAIL copy = {0};
-    fail_copy(&copy, why);
-    operation_fail(operation, &copy);
+    step_fail(operation, why);
 }
 
 static void act_create(Operation *operation)
 {
     StrBuf params = {0}, xml = {0};
-    JsonWriter writer = {.out = &params};
+    JsonWriter writer;
     if (step_lost(operation))
         return;
     Entity *vm = step_vm(operation);
     write_domain(operation, &xml);
-    json_open(&writer, '{');
-    json_add_string(&writer, "vmID", vm->id);
+    vm_call_params(&writer, &params, vm);
     json_key(&writer, "vmParams");
     json_open(&writer, '{');
     json_add_string(&writer, "vmId", vm->id);
@@ -448,21 +410,15 @@ static void act_create(Operation *operation)
     json_close(&writer, '}');
     json_close(&writer, '}');
     strbuf_done(&xml);
-    host_call_entity(operation->manager, step_host(operation), "VM.create", &params, CREATE_MS,
-                     create_answered, start_call(operation));
+    step_call(operation, step_host(operation), "VM.create", &params, create_answered);
 }
 
-static void destroy_answered(const Json *result, const Fail *why, int code, void *argument)
+static void destroy_answered(Operation *operation, const Json *result, const Fail *why, int code)
 {
-    Operation *operation = start_call_end(argument);
     (void)result;
-    if (!operation)
-        return;
     Entity *vm = step_vm(operation);
     if (fail_is_set(why) && code != VDSM_NO_SUCH_VM) {
-        AUTO_FAIL copy = {0};
-        fail_copy(&copy, why);
-        operation_fail(operation, &copy);
+        step_fail(operation, why);
         return;
     }
     if (vm) {
@@ -475,24 +431,19 @@ static void destroy_answered(const Json *result, const Fail *why, int code, void
 static void undo_create(Operation *operation)
 {
     StrBuf params = {0};
-    JsonWriter writer = {.out = &params};
-    Entity *host = step_host(operation);
-    if (!host || !step_vm(operation)) {
+    JsonWriter writer;
+    Entity *host = step_host(operation), *vm = step_vm(operation);
+    if (!host || !vm) {
         operation_done(operation);
         return;
     }
-    json_open(&writer, '{');
-    json_add_string(&writer, "vmID", operation_context(operation)->vm);
+    vm_call_params(&writer, &params, vm);
     json_close(&writer, '}');
-    host_call_entity(operation->manager, host, "VM.destroy", &params, CREATE_MS, destroy_answered,
-                     start_call(operation));
+    step_call(operation, host, "VM.destroy", &params, destroy_answered);
 }
 
-static void stats_answered(const Json *result, const Fail *why, int code, void *argument)
+static void stats_answered(Operation *operation, const Json *result, const Fail *why, int code)
 {
-    Operation *operation = start_call_end(argument);
-    if (!operation)
-        return;
     Entity *vm = step_vm(operation), *host = step_host(operation);
     if (vm && host && !fail_is_set(why)) {
         JSON_EACH(result, one)
@@ -509,12 +460,10 @@ static void stats_answered(const Json *result, const Fail *why, int code, void *
 static void ask_stats(Operation *operation, Entity *host)
 {
     StrBuf params = {0};
-    JsonWriter writer = {.out = &params};
-    json_open(&writer, '{');
-    json_add_string(&writer, "vmID", operation_context(operation)->vm);
+    JsonWriter writer;
+    vm_call_params(&writer, &params, step_vm(operation));
     json_close(&writer, '}');
-    host_call_entity(operation->manager, host, "VM.getStats", &params, CREATE_MS, stats_answered,
-                     start_call(operation));
+    step_call(operation, host, "VM.getStats", &params, stats_answered);
 }
 
 static void launch_failed(Operation *operation, const VmState *state)
