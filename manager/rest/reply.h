@@ -28,3 +28,5 @@ void commit_and_run(Request *request, Change *change, const char *operation, int
 // The same for short operations whose outcome every client wants to hear.
 void commit_and_wait(Request *request, Change *change, const char *operation, int status,
                      const char *path);
+// Several operations, answered with an action.
+void commit_and_run_all(Request *request, Change *change, const Array *operations);
