@@ -1,13 +1,13 @@
 // Network interfaces of VMs.
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "manager/network/mac_pool.h"
 #include "manager/rest/reply.h"
 #include "manager/vm/vm_call.h"
 #include "manager/vm/vm_devices.h"
 #include "manager/vm/vm_plug.h"
-#include "model/mac_address.h"
 #include "rest_handlers.h"
 
 enum { NAME_MAX_LENGTH = 50 };
@@ -181,16 +181,20 @@ static int take_mac(Request *request, Arena *arena, const Entity *vm, ApiNic *ni
                     const ApiNic *wanted)
 {
     char text[MAC_SIZE];
-    Entity *cluster = inventory_get(request->manager->inventory, KIND_CLUSTER,
-                                    ENTITY_OBJECT(vm, Vm)->cluster->id);
+    uint64_t address;
+    Manager *manager = request->manager;
+    Entity *cluster =
+        inventory_get(manager->inventory, KIND_CLUSTER, ENTITY_OBJECT(vm, Vm)->cluster->id);
     const char *asked = wanted->mac ? wanted->mac->address : NULL;
-    if (!asked && nic->mac && nic->mac->address)
+    const char *now = nic->mac ? nic->mac->address : NULL;
+    if (now && (!asked || !*asked || !strcasecmp(now, asked)))
         return 0;
-    int result = asked && *asked
-                     ? mac_pool_check(request->manager, cluster, asked, nic->id, text, &request->why)
-                     : mac_pool_allocate(request->manager, cluster, text, &request->why);
+    int result = asked && *asked ? mac_check(manager, cluster, asked, &request->why)
+                                 : mac_pool_allocate(manager, cluster, text, &request->why);
     if (result)
         return result;
+    if (asked && *asked && mac_parse(asked, &address))
+        mac_format(address, text);
     nic->mac = ARENA_NEW(arena, ApiMac);
     nic->mac->address = arena_string(arena, text);
     return 0;
