@@ -50,13 +50,19 @@ struct Connection {
     List node;
     ConnectionState state;
     Http *http;
-    int64_t since;       // of the state, or of its last progress
+    int64_t since; // of the state, or of its last progress
     size_t last_queued;
     char *peer;
     bool shut; // stream_close() was called
 };
 
-typedef enum ChunkState { CHUNK_SIZE, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER, CHUNK_DONE } ChunkState;
+typedef enum ChunkState {
+    CHUNK_SIZE,
+    CHUNK_DATA,
+    CHUNK_DATA_END,
+    CHUNK_TRAILER,
+    CHUNK_DONE
+} ChunkState;
 
 struct Http {
     Connection *connection; // NULL when the client has gone
@@ -422,9 +428,8 @@ static void connection_next(Connection *connection)
 static Connection *connection_new(HttpServer *server, const char *peer)
 {
     Connection *connection = NEW(Connection);
-    *connection = (Connection){.server = server,
-                               .peer = memory_string(peer),
-                               .since = clock_monotonic_ms()};
+    *connection =
+        (Connection){.server = server, .peer = memory_string(peer), .since = clock_monotonic_ms()};
     list_append(&server->connections, &connection->node);
     server->count++;
     server_count_address(server, connection->peer, 1);
