@@ -58,6 +58,8 @@ static char *clock_put(char *at, unsigned number, int digits)
 
 char *clock_iso(int64_t wall_ms, char text[CLOCK_ISO_SIZE])
 {
+    static const int64_t first = -62167219200000, last = 253402300799999; // years 0 to 9999
+    wall_ms = wall_ms < first ? first : wall_ms > last ? last : wall_ms;
     int64_t days = wall_ms / 86400000, rest = wall_ms % 86400000;
     if (rest < 0) {
         rest += 86400000;
@@ -65,8 +67,6 @@ char *clock_iso(int64_t wall_ms, char text[CLOCK_ISO_SIZE])
     }
     int year, month, day;
     clock_civil(days, &year, &month, &day);
-    if (year < 0 || year > 9999)
-        year = year < 0 ? 0 : 9999;
     char *at = clock_put(text, (unsigned)year, 4);
     *at++ = '-';
     at = clock_put(at, (unsigned)month, 2);

@@ -490,6 +490,8 @@ void json_put_decimal(JsonWriter *writer, double value)
         return;
     }
     char text[40];
+    if (value == 0)
+        value = 0; // "-0" would be read as an integer, which has no such thing
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value)

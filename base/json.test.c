@@ -48,6 +48,12 @@ TEST(documents_come_back_as_they_were)
         assert_json(texts[i], texts[i]);
 }
 
+TEST(zero_has_no_sign)
+{
+    AUTO_ARENA arena = {0};
+    assert_json("[-0,-0.0,0.0,-0e5,-1e-400]", "[0,0,0,0,0]");
+}
+
 TEST(white_space_is_dropped)
 {
     AUTO_ARENA arena = {0};

@@ -162,12 +162,15 @@ Xml *xml_parse(Arena *arena, const char *text, size_t length, const char **ret_e
     XmlReader reader = {.arena = arena};
     if (length > INT32_MAX)
         return xml_fail("too large", 0, ret_error, ret_line);
+    if (!utf8_valid(text, length) || memchr(text, 0, length)) // NULs could make it UTF-16
+        return xml_fail("the document is not UTF-8", 0, ret_error, ret_line);
     reader.context = xmlCreatePushParserCtxt(&xml_handler, &reader, NULL, 0, NULL);
     if (!reader.context)
         abort();
     // NOENT: without it libxml2 hands "&#38;" for an ampersand in an attribute. There are no
     // entities that it could bring in: a DOCTYPE ends the parser.
-    xmlCtxtUseOptions(reader.context, XML_PARSE_NONET | XML_PARSE_COMPACT | XML_PARSE_NOENT);
+    xmlCtxtUseOptions(reader.context,
+                      XML_PARSE_NONET | XML_PARSE_COMPACT | XML_PARSE_NOENT | XML_PARSE_IGNORE_ENC);
     int code = xml_feed(&reader, text, length);
     if (!reader.error && (code || !reader.context->wellFormed || !reader.root)) {
         reader.error = "the document is not well-formed";

@@ -1,6 +1,6 @@
-// XML in and out. In: libxml2's SAX parser, DOCTYPE refused, no entities but the five, no
-// network, depth and tags limited; the result is a small tree in an arena. Namespace prefixes stay in names.
-// Out: a writer that escapes.
+// XML in and out. In: libxml2's SAX parser, UTF-8 whatever is declared, DOCTYPE refused, no
+// entities but the five, no network, depth and tags limited; the result is a small tree in an
+// arena. Namespace prefixes stay in names. Out: a writer that escapes.
 #pragma once
 
 #include "base/arena.h"

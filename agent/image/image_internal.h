@@ -16,7 +16,6 @@ struct ImageServer {
     int operation_count;
     Piece *pieces; // free ones
     int piece_count;
-    uv_timer_t sweep;
     bool stopping, http_stopped;
 };
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "agent/image/image_internal.h"
-#include "base/clock.h"
 #include "base/log.h"
 
 void image_add_cors(Http *http)
@@ -140,7 +139,6 @@ ImageOperation *operation_new(ImageServer *server, const OperationKind *kind, Im
     operation->http = http;
     operation->use.cancel = operation_cancel;
     operation->wait.ready = operation_ready;
-    operation->progress_ms = clock_monotonic_ms();
     list_append(&server->operations, &operation->node);
     server->operation_count++;
     ticket_enter(ticket, &operation->use);
@@ -159,7 +157,6 @@ void operation_begin(ImageOperation *operation)
 void operation_progress(ImageOperation *operation, int64_t bytes)
 {
     operation->use.done += bytes;
-    operation->progress_ms = clock_monotonic_ms();
 }
 
 void operation_submit(ImageOperation *operation, BackendRequest *request)
@@ -171,7 +168,6 @@ void operation_submit(ImageOperation *operation, BackendRequest *request)
 bool operation_completed(ImageOperation *operation, int error, const char *what)
 {
     operation->in_flight--;
-    operation->progress_ms = clock_monotonic_ms();
     if (error && operation->http)
         operation_fail_io(operation, error, what);
     if (!operation->http) {

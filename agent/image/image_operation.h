@@ -27,8 +27,6 @@ typedef struct OperationKind {
     void (*start)(ImageOperation *operation);
     // Frees the kind's own parts.
     void (*done)(ImageOperation *operation);
-    // The client is to send: without progress for the ticket's inactivity time-out it is cut off.
-    bool (*waits_for_client)(ImageOperation *operation);
 } OperationKind;
 
 struct ImageOperation {
@@ -42,7 +40,6 @@ struct ImageOperation {
     List node; // the server's
     int64_t offset, length;
     int in_flight; // requests to the image, and jobs on the pool
-    int64_t progress_ms;
 };
 
 // Memory for one request to the image.

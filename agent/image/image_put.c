@@ -118,17 +118,9 @@ static size_t put_received(Http *http, const char *data, size_t length, void *ar
         taken = length;
     } else {
         taken = put_take(put, data, length);
-        if (taken)
-            operation_progress(operation, 0);
     }
     operation_over(operation);
     return taken;
-}
-
-static bool put_waits_for_client(ImageOperation *operation)
-{
-    Put *put = CONTAINER(operation, Put, operation);
-    return operation->backend && !put->complete && !operation->in_flight;
 }
 
 // How many bytes there may be from the offset on.
@@ -173,7 +165,6 @@ static const OperationKind put_kind = {
     .size = sizeof(Put),
     .start = put_start,
     .done = put_done,
-    .waits_for_client = put_waits_for_client,
 };
 
 static int put_parse(Http *http, int64_t *ret_offset, bool *ret_flush, bool *ret_close, Fail *why)

@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include "agent/image/image_internal.h"
-#include "base/clock.h"
 #include "base/log.h"
 
 enum {
     IMAGE_STOP_MS = 3000,
-    IMAGE_SWEEP_MS = 1000,
     IMAGE_PATCH_MAX = 4096, // bytes of a PATCH's body
 };
 
@@ -186,23 +184,6 @@ static void image_accepted(int fd, const char *peer, void *argument)
 
 // ---- life
 
-// Clients that stopped in the middle of what they send.
-static void image_sweep(uv_timer_t *timer)
-{
-    ImageServer *server = timer->data;
-    int64_t now = clock_monotonic_ms();
-    LIST_EACH(&server->operations, ImageOperation, node, operation) {
-        int64_t patience = operation->use.ticket->inactivity_s * 1000LL;
-        if (!operation->http || now - operation->progress_ms < patience ||
-            !operation->kind->waits_for_client || !operation->kind->waits_for_client(operation))
-            continue;
-        log_info("image.stalled", LOG_ID("transfer", operation->use.ticket->transfer_id),
-                 "The client has sent nothing for %d s.", operation->use.ticket->inactivity_s);
-        http_abort(TAKE(operation->http));
-        operation_over(operation);
-    }
-}
-
 static int image_listen(ImageServer *server, Fail *why)
 {
     const Config *config = &server->agent->config;
@@ -229,10 +210,6 @@ ImageServer *image_server_new(Agent *agent, Fail *why)
     server->loop = agent->loop;
     list_init(&server->operations);
     server->http = http_server_new(agent->loop, &image_limits, image_request, server);
-    uv_timer_init(server->loop, &server->sweep);
-    server->sweep.data = server;
-    uv_timer_start(&server->sweep, image_sweep, IMAGE_SWEEP_MS, IMAGE_SWEEP_MS);
-    uv_unref((uv_handle_t *)&server->sweep);
     if (image_recover(server, why) || image_listen(server, why)) {
         image_server_stop(server);
         return NULL;
@@ -240,9 +217,8 @@ ImageServer *image_server_new(Agent *agent, Fail *why)
     return server;
 }
 
-static void image_closed(uv_handle_t *handle)
+static void image_free(ImageServer *server)
 {
-    ImageServer *server = handle->data;
     while (server->pieces) {
         Piece *piece = server->pieces;
         server->pieces = piece->next;
@@ -259,7 +235,7 @@ static void image_maybe_stopped(ImageServer *server)
         return;
     http_server_free(TAKE(server->http));
     tickets_free(TAKE(server->tickets));
-    uv_close((uv_handle_t *)&server->sweep, image_closed);
+    image_free(server);
 }
 
 void image_server_operation_gone(ImageServer *server)

@@ -16,6 +16,7 @@ import uuid
 
 MIB = 1024 * 1024
 PROGRAM = None  # path of image-host, set by main()
+QUIET = not os.environ.get("IMAGE_TEST_LOG")  # the host's log
 
 
 def free_port():
@@ -59,11 +60,12 @@ class VerbError(Exception):
 class Host:
     """image-host, spoken to over its standard input and output."""
 
-    def __init__(self, directory, port, environment=None):
+    def __init__(self, directory, port, environment):
         self.directory, self.port, self.count = directory, port, 0
         self.process = subprocess.Popen(
             [PROGRAM, directory, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={**os.environ, **(environment or {})})
+            stderr=subprocess.DEVNULL if QUIET else None, text=True,
+            env={**os.environ, **environment})
         if not self.process.stdout.readline():
             raise AssertionError("the host did not start")
         self.answers = {}
@@ -121,7 +123,11 @@ class Volume:
         command = ["qemu-img", "create", "-q", "-f", form]
         if backing:
             command += ["-F", backing.form, "-b", backing.path]
-        subprocess.run(command + [self.path, str(size)], check=True)
+        if form == "raw":  # qemu-img would allocate the first block
+            with open(self.path, "wb") as file:
+                file.truncate(size)
+        else:
+            subprocess.run(command + [self.path, str(size)], check=True)
 
     def config(self, **more):
         return {"sd_id": self.domain, "img_id": self.image, "vol_id": self.volume,
@@ -153,7 +159,7 @@ class ImageTest(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.mkdtemp(prefix="vireo-image-")
         self.port = free_port()
-        self.host = Host(self.directory, self.port)
+        self.host = Host(self.directory, self.port, {})
         self.connections = []
 
     def tearDown(self):
