@@ -1,4 +1,4 @@
-#include "agent/rpc/call.h"
+#include "agent/rpc/verbs.h"
 
 void host_ping(Call *call)
 {

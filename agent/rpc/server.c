@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/rpc/verbs.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/uuid.h"
@@ -25,10 +26,6 @@ typedef struct VerbRow {
     VerbThread thread;
     const char *parameters;
 } VerbRow;
-
-#define VERB(name, handler, thread, parameters) VerbHandler handler;
-#include "agent/rpc/verbs.def"
-#undef VERB
 
 static const VerbRow verb_rows[] = {
 #define VERB(name, handler, thread, parameters) {name, handler, VERB_##thread, parameters},

@@ -6,9 +6,8 @@
 #include <strings.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "manager/rest/server.h"
 
@@ -294,16 +293,12 @@ static bool basic_cached(Identity *identity, const char *key, User *ret)
 
 static char *basic_decode(const char *encoded)
 {
-    size_t length = strlen(encoded);
-    if (!length || length % 4 || length > 8192)
-        return NULL;
-    char *text = memory_new(length, 1);
-    int size = EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)encoded, (int)length);
-    if (size < 0 || !strchr(text, ':')) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    size_t length = 0;
+    char *text = strlen(encoded) < 8192 ? base64_decode(encoded, &length) : NULL;
+    if (text && strlen(text) == length && strchr(text, ':'))
+        return text;
+    free(text);
+    return NULL;
 }
 
 static void identity_of_basic(Identity *identity, Http *http, const char *encoded,

@@ -210,7 +210,7 @@ Entity *inventory_insert(Inventory *inventory, Kind kind, const char *id, ApiDoc
     size_t size = state_size(kind);
     if (size) {
         entity->state = memory_new(1, size);
-        state_init(kind, entity->state);
+        state_init(entity);
     }
     inventory_restore(inventory, entity);
     return entity;

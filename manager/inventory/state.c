@@ -15,14 +15,17 @@ size_t state_size(Kind kind)
     }
 }
 
-void state_init(Kind kind, void *state)
+void state_init(Entity *entity)
 {
-    if (kind == KIND_HOST)
-        list_init(&((HostState *)state)->vms);
-    else if (kind == KIND_STORAGE_DOMAIN)
-        ((StorageDomainState *)state)->available = ((StorageDomainState *)state)->used = -1;
-    else if (kind == KIND_DISK)
-        ((DiskState *)state)->actual_size = -1;
+    switch (entity->kind) {
+    case KIND_HOST: list_init(&host_state(entity)->vms); break;
+    case KIND_VM: vm_state(entity)->entity = entity; break;
+    case KIND_DISK: disk_state(entity)->actual_size = -1; break;
+    case KIND_STORAGE_DOMAIN:
+        storage_domain_state(entity)->available = storage_domain_state(entity)->used = -1;
+        break;
+    default: break;
+    }
 }
 
 void nic_rates_free(NicRates *nics, int count)

@@ -5,6 +5,7 @@
 #include "manager/inventory/inventory.h"
 
 typedef struct HostLink HostLink;
+typedef struct Fleet Fleet;
 
 typedef struct NicRates {
     char *name; // "vnet0" on VMs, "eth0" on hosts
@@ -19,6 +20,7 @@ typedef struct HostState {
     ApiHostStatus status;
     char *status_reason; // why it is not up, for people
     HostLink *link;      // connection to the agent, NULL while there is none
+    Fleet *fleet;        // that watches it
     List vms;            // VmState.on_host
     // capabilities
     ApiDocument *hardware; // ApiHost with what the host says of itself: cpu, os, versions, memory
@@ -54,6 +56,7 @@ typedef struct VmDiskStats {
 
 typedef struct VmState {
     ApiVmStatus status; // 0: nobody has told yet; VMs without a host are down
+    Entity *entity;     // whose state this is
     Entity *host;       // where it runs; a reference
     List on_host;       // node in HostState.vms
     int64_t start_ms, stop_ms; // wall
@@ -103,7 +106,8 @@ typedef struct DiskState {
 
 typedef struct DataCenterState {
     Entity *spm; // host, a reference; NULL when none holds the lease
-    bool connecting;
+    bool connecting; // an election is under way
+    int64_t elect_at_ms, space_at_ms; // monotonic: not before
 } DataCenterState;
 
 static inline HostState *host_state(const Entity *host)
@@ -132,7 +136,7 @@ static inline DataCenterState *data_center_state(const Entity *data_center)
 }
 
 size_t state_size(Kind kind);
-void state_init(Kind kind, void *state);
+void state_init(Entity *entity);
 void state_done(Kind kind, void *state);
 // Moves the VM to a host's list (NULL: to none).
 void vm_state_set_host(Entity *vm, Entity *host);

@@ -1,0 +1,266 @@
+// VM.create: from the manager's XML to a running guest.
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/rpc/verbs.h"
+#include "agent/storage/storage.h"
+#include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_create.h"
+#include "agent/vm/vm_xml.h"
+#include "agent/vm/vms.h"
+#include "base/base64.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/spawn.h"
+
+typedef struct Launch {
+    uv_work_t work;
+    Vm *vm; // a reference
+    Fail why;
+} Launch;
+
+// ---- drives
+
+static void vm_remember_volume(Vm *vm, const char *device, const Xml *metadata)
+{
+    VmVolume volume = {memory_string(device), memory_string(vm_xml_text(metadata, "poolID")),
+                       memory_string(vm_xml_text(metadata, "domainID")),
+                       memory_string(vm_xml_text(metadata, "imageID")),
+                       memory_string(vm_xml_text(metadata, "volumeID"))};
+    vms_lock(vm->vms);
+    vm->volumes = memory_resize(vm->volumes, (size_t)vm->volume_count + 1, sizeof(VmVolume));
+    vm->volumes[vm->volume_count++] = volume;
+    vms_unlock(vm->vms);
+}
+
+int vm_prepare_disk(Vm *vm, Arena *arena, Xml *disk, const Xml *metadata, Fail *why)
+{
+    const Xml *target = xml_child(disk, "target");
+    const char *device = target ? xml_attribute(target, "dev") : NULL;
+    const Xml *drive = vm_xml_device_metadata(metadata, "disk", device);
+    const char *volume = drive ? vm_xml_text(drive, "volumeID") : NULL;
+    VolumePath path = {0};
+    if (!volume)
+        return 0;
+    int error = storage_prepare(vms_agent(vm->vms)->storage, vm_xml_text(drive, "domainID"),
+                                vm_xml_text(drive, "imageID"), volume, false, &path, why);
+    if (error) {
+        fail_prefix(why, "Disk %s of VM %s: ", device, vm->name);
+        return error;
+    }
+    vm_remember_volume(vm, device, drive);
+    vm_xml_set_disk_file(arena, disk, path.path, path.qcow2);
+    volume_path_done(&path);
+    return 0;
+}
+
+// ---- the CD with initialization data
+
+static int payload_write_file(const char *folder, const Xml *file, Fail *why)
+{
+    const char *name = xml_attribute(file, "path");
+    size_t size = 0;
+    if (!name || strstr(name, "..") || *name == '/')
+        return fail_set(why, FAIL_INVALID, "The payload has a file with a bad path.");
+    AUTO_FREE char *path = memory_format("%s/%s", folder, name);
+    AUTO_FREE char *parent = memory_string(path);
+    *strrchr(parent, '/') = 0;
+    AUTO_FREE char *data = base64_decode(file->text, &size);
+    if (!data)
+        return fail_set(why, FAIL_INVALID, "The payload file %s is not valid base64.", name);
+    int result = directory_make(parent, 0700);
+    if (!result)
+        result = file_write_atomic(path, data, size, 0600);
+    return result ? fail_errno(why, FAIL_INTERNAL, result, "%s can't be written", path) : 0;
+}
+
+static int payload_write_files(const char *folder, const Xml *payload, Fail *why)
+{
+    int result = 0;
+    for (const Xml *child = payload->first; !result && child; child = child->next) {
+        const char *colon = strchr(child->name, ':');
+        if (!strcmp(colon ? colon + 1 : child->name, "file"))
+            result = payload_write_file(folder, child, why);
+    }
+    return result;
+}
+
+static int payload_make_image(const char *folder, const char *label, const char *image, Fail *why)
+{
+    const char *argv[] = {"genisoimage", "-quiet", "-R", "-J", "-V", label, "-o", image, folder, NULL};
+    return spawn_run(argv, NULL, 30000, NULL, why);
+}
+
+static int vm_make_payload(Vm *vm, Arena *arena, Xml *disk, const Xml *payload, Fail *why)
+{
+    const Config *config = &vms_agent(vm->vms)->config;
+    const char *label = vm_xml_text(payload, "volId");
+    AUTO_FREE char *parent = memory_format("%s/payload", config->state_directory);
+    AUTO_FREE char *folder = memory_format("%s/%s", parent, vm->id);
+    AUTO_FREE char *image = memory_format("%s/%s.iso", parent, vm->id);
+    directory_remove(folder);
+    int result = directory_make(folder, 0700);
+    if (result)
+        return fail_errno(why, FAIL_INTERNAL, result, "%s can't be made", folder);
+    result = payload_write_files(folder, payload, why);
+    if (!result)
+        result = payload_make_image(folder, label && *label ? label : "config-2", image, why);
+    directory_remove(folder); // it may hold passwords
+    if (result)
+        return result;
+    vms_lock(vm->vms);
+    vm->payload = memory_string(image);
+    vms_unlock(vm->vms);
+    vm_xml_set_disk_file(arena, disk, image, false);
+    return 0;
+}
+
+static const Xml *disk_payload(const Xml *disk, const Xml *metadata)
+{
+    const Xml *target = xml_child(disk, "target");
+    const Xml *drive =
+        vm_xml_device_metadata(metadata, "disk", target ? xml_attribute(target, "dev") : NULL);
+    XML_EACH(drive, child) {
+        const char *colon = strchr(child->name, ':');
+        if (!strcmp(colon ? colon + 1 : child->name, "payload"))
+            return child;
+    }
+    return NULL;
+}
+
+// ---- launching, on a pool thread
+
+static int vm_prepare_devices(Vm *vm, Arena *arena, Xml *root, Fail *why)
+{
+    const Xml *metadata = vm_xml_metadata(root), *devices = xml_child(root, "devices");
+    int result = 0;
+    for (Xml *device = devices ? devices->first : NULL; !result && device; device = device->next) {
+        if (strcmp(device->name, "disk"))
+            continue;
+        const Xml *payload = disk_payload(device, metadata);
+        result = payload ? vm_make_payload(vm, arena, device, payload, why)
+                         : vm_prepare_disk(vm, arena, device, metadata, why);
+    }
+    return result;
+}
+
+static bool vm_starts_paused(const Xml *root)
+{
+    const char *text = vm_xml_text(vm_xml_metadata(root), "launchPaused");
+    return text && !strcmp(text, "true");
+}
+
+static int vm_start_domain(Vm *vm, const char *xml, bool paused, Fail *why)
+{
+    virConnectPtr connection = hypervisor_connect(vms_agent(vm->vms)->hypervisor, why);
+    if (!connection)
+        return fail_to_errno(FAIL_UNAVAILABLE);
+    virDomainPtr domain = virDomainCreateXML(connection, xml, paused ? VIR_DOMAIN_START_PAUSED : 0);
+    if (!domain)
+        libvirt_fail(why, FAIL_HOST, "QEMU could not start VM %s.", vm->name);
+    else {
+        vm_refresh_xml(vm, domain);
+        virDomainFree(domain);
+    }
+    virConnectClose(connection);
+    return domain ? 0 : fail_to_errno(FAIL_HOST);
+}
+
+static int vm_launch(Vm *vm, Fail *why)
+{
+    AUTO_ARENA arena = {0};
+    AUTO_STRBUF text = {0};
+    Agent *agent = vms_agent(vm->vms);
+    Xml *root = xml_parse(&arena, vm->xml, strlen(vm->xml), NULL, NULL);
+    VmXmlHost host = {.accelerator = hypervisor_accelerator(agent->hypervisor),
+                      .console_address = agent->config.console_address,
+                      .vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0};
+    int result = vm_prepare_devices(vm, &arena, root, why);
+    if (result)
+        return result;
+    vm_save(vm); // from here on its volumes are torn down after any crash
+    vm_xml_adapt(&arena, root, &host);
+    xml_print(&text, root);
+    result = vm_start_domain(vm, text.data, vm_starts_paused(root), why);
+    if (!result)
+        vm_set_status(vm, vm_starts_paused(root) ? VM_PAUSED : VM_POWERING_UP);
+    return result;
+}
+
+static void vm_launch_run(uv_work_t *work)
+{
+    Launch *launch = work->data;
+    Vm *vm = launch->vm;
+    int result = vm_launch(vm, &launch->why);
+    vms_lock(vm->vms);
+    vm->launching = false;
+    vms_unlock(vm->vms);
+    if (!result)
+        return;
+    AUTO_FREE char *text = fail_text(&launch->why);
+    log_warn("vm.start", LOG_ID("vm", vm->id), "%s", text);
+    vm_set_down(vm, VM_EXIT_START_FAILED, text);
+    vm_release(vm);
+    vm_save(vm);
+}
+
+static void vm_launch_done(uv_work_t *work, int status)
+{
+    Launch *launch = work->data;
+    (void)status;
+    vm_unref(launch->vm);
+    fail_done(&launch->why);
+    free(launch);
+}
+
+void vm_write_definition(JsonWriter *writer, const Vm *vm)
+{
+    json_open(writer, '{');
+    vm_write_status(writer, vm);
+    json_add_string(writer, "vmName", vm->name);
+    json_add_string(writer, "xml", vm->live_xml ? vm->live_xml : vm->xml);
+    json_close(writer, '}');
+}
+
+static void vm_answer_definition(Call *call, Vm *vm)
+{
+    AUTO_STRBUF json = {0};
+    JsonWriter writer = {.out = &json};
+    vms_lock(vm->vms);
+    vm_write_definition(&writer, vm);
+    vms_unlock(vm->vms);
+    call_reply(call, &json);
+}
+
+void vm_create(Call *call)
+{
+    Agent *agent = call_agent(call);
+    const Json *params = call_json(call, "vmParams");
+    const char *id = call_string(call, "vmID"), *xml = json_get_string(params, "xml");
+    const char *error = NULL;
+    int line = 0;
+    Xml *root = xml ? xml_parse(call_arena(call), xml, strlen(xml), &error, &line) : NULL;
+    if (!root) {
+        call_fail(call, VDSM_CANNOT_CREATE_VM, "vmParams.xml is no domain XML: %s (line %d)",
+                  error ? error : "it is missing", line);
+        return;
+    }
+    const char *uuid = xml_child_text(root, "uuid"), *name = xml_child_text(root, "name");
+    if (strcmp(root->name, "domain") || !name || (uuid && strcmp(uuid, id))) {
+        call_fail(call, VDSM_CANNOT_CREATE_VM, "vmParams.xml is not the domain of VM %s", id);
+        return;
+    }
+    Vm *vm = vms_add(agent->vms, id, name, xml);
+    if (!vm) {
+        call_fail(call, VDSM_VM_EXISTS, "{'vmId': '%s'}", id);
+        return;
+    }
+    vm->launching = true;
+    vm_save(vm);
+    vm_answer_definition(call, vm);
+    Launch *launch = NEW(Launch);
+    launch->vm = vm;
+    launch->work.data = launch;
+    uv_queue_work(agent->loop, &launch->work, vm_launch_run, vm_launch_done);
+}

@@ -1,0 +1,509 @@
+// Verbs that change the devices of a running VM. XML comes as <hotplug><devices>..</devices>
+// <metadata>..</metadata></hotplug>, the metadata as in VM.create.
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libvirt/virterror.h>
+
+#include "agent/rpc/verbs.h"
+#include "agent/storage/storage.h"
+#include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_create.h"
+#include "agent/vm/vm_xml.h"
+#include "agent/vm/vms.h"
+#include "base/log.h"
+
+enum { DETACH_WAIT_MS = 10000 };
+
+typedef struct DeviceCall {
+    Call *call;
+    Vm *vm;
+    virDomainPtr domain;
+    Xml *root, *device; // of the <hotplug> document
+} DeviceCall;
+
+static bool device_begin(DeviceCall *device, Call *call)
+{
+    *device = (DeviceCall){.call = call, .vm = call_vm(call)};
+    device->domain = device->vm ? call_domain(call, device->vm) : NULL;
+    return device->domain != NULL;
+}
+
+static void device_end(DeviceCall *device)
+{
+    if (device->domain)
+        virDomainFree(device->domain);
+    if (device->vm)
+        vm_unref(device->vm);
+}
+
+static bool device_parse(DeviceCall *device, const char *element, VdsmError error)
+{
+    Call *call = device->call;
+    const char *xml = json_get_string(call_json(call, "params"), "xml"), *text = NULL;
+    int line = 0;
+    device->root = xml ? xml_parse(call_arena(call), xml, strlen(xml), &text, &line) : NULL;
+    device->device = (Xml *)xml_find(device->root, "devices", element, NULL);
+    if (!device->device)
+        call_fail(call, error, "params.xml has no <%s>: %s", element, text ? text : "it is missing");
+    return device->device != NULL;
+}
+
+static void device_answer(DeviceCall *device)
+{
+    AUTO_STRBUF json = {0};
+    JsonWriter writer = {.out = &json};
+    vm_refresh_xml(device->vm, device->domain);
+    vms_lock(device->vm->vms);
+    vm_write_definition(&writer, device->vm);
+    vms_unlock(device->vm->vms);
+    call_reply(device->call, &json);
+}
+
+static char *device_xml(const Xml *device)
+{
+    AUTO_STRBUF text = {0};
+    xml_print(&text, device);
+    return strbuf_take(&text);
+}
+
+// ---- disks
+
+static const char *disk_target(const Xml *disk)
+{
+    const Xml *target = xml_child(disk, "target");
+    return target ? xml_attribute(target, "dev") : NULL;
+}
+
+// Gives back the volume of a drive that was unplugged or could not be plugged.
+static void vm_forget_volume(Vm *vm, const char *device)
+{
+    VmVolume found = {0};
+    vms_lock(vm->vms);
+    for (int i = 0; device && i < vm->volume_count; i++) {
+        if (!vm->volumes[i].device || strcmp(vm->volumes[i].device, device))
+            continue;
+        found = vm->volumes[i];
+        vm->volumes[i] = vm->volumes[--vm->volume_count];
+        break;
+    }
+    vms_unlock(vm->vms);
+    if (!found.device)
+        return;
+    storage_teardown(vms_agent(vm->vms)->storage, found.domain, found.image, found.volume);
+    free(found.device);
+    free(found.pool);
+    free(found.domain);
+    free(found.image);
+    free(found.volume);
+}
+
+static bool xml_has_device(const char *xml, const char *element, const char *child,
+                           const char *attribute, const char *value)
+{
+    AUTO_ARENA arena = {0};
+    Xml *root = xml ? xml_parse(&arena, xml, strlen(xml), NULL, NULL) : NULL;
+    XML_EACH(xml_child(root, "devices"), device) {
+        const Xml *inner = xml_child(device, child);
+        const char *text = inner ? xml_attribute(inner, attribute) : NULL;
+        if (!strcmp(device->name, element) && text && !strcasecmp(text, value))
+            return true;
+    }
+    return false;
+}
+
+static bool domain_has(virDomainPtr domain, const char *element, const char *child,
+                       const char *attribute, const char *value)
+{
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    bool has = xml && value && xml_has_device(xml, element, child, attribute, value);
+    free(xml);
+    return has;
+}
+
+void vm_hotplug_disk(Call *call)
+{
+    DeviceCall device;
+    AUTO_FAIL why = {0};
+    if (device_begin(&device, call) && device_parse(&device, "disk", VDSM_HOTPLUG_DISK_FAILED)) {
+        const char *target = disk_target(device.device);
+        const Xml *metadata = vm_xml_metadata(device.root);
+        if (domain_has(device.domain, "disk", "target", "dev", target)) {
+            device_answer(&device); // a repeated call after an answer that was lost
+        } else if (vm_prepare_disk(device.vm, call_arena(call), device.device, metadata, &why)) {
+            call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
+        } else {
+            AUTO_FREE char *xml = device_xml(device.device);
+            if (virDomainAttachDeviceFlags(device.domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
+                call_libvirt_failed(call, VDSM_HOTPLUG_DISK_FAILED, "The disk could not be plugged.");
+                vm_forget_volume(device.vm, target);
+            } else
+                device_answer(&device);
+            vm_save(device.vm);
+        }
+    }
+    device_end(&device);
+}
+
+// The guest must let go; QEMU tells when it has.
+static bool domain_wait_gone(virDomainPtr domain, const char *element, const char *child,
+                             const char *attribute, const char *value)
+{
+    for (int waited = 0; waited < DETACH_WAIT_MS; waited += 100) {
+        if (!domain_has(domain, element, child, attribute, value))
+            return true;
+        uv_sleep(100);
+    }
+    return false;
+}
+
+// The element of the live domain that has this child: libvirt wants it whole for a detach.
+static char *domain_device_xml(virDomainPtr domain, const char *element, const char *child,
+                               const char *attribute, const char *value)
+{
+    AUTO_ARENA arena = {0};
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    Xml *root = xml ? xml_parse(&arena, xml, strlen(xml), NULL, NULL) : NULL;
+    char *found = NULL;
+    XML_EACH(xml_child(root, "devices"), device) {
+        const Xml *inner = xml_child(device, child);
+        const char *text = inner ? xml_attribute(inner, attribute) : NULL;
+        if (!found && !strcmp(device->name, element) && text && value && !strcasecmp(text, value))
+            found = device_xml(device);
+    }
+    free(xml);
+    return found;
+}
+
+static bool device_detach(DeviceCall *device, const char *element, const char *child,
+                          const char *attribute, const char *value, VdsmError error)
+{
+    AUTO_FREE char *xml = domain_device_xml(device->domain, element, child, attribute, value);
+    if (!xml)
+        return true; // it is not there: done already
+    if (virDomainDetachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
+        call_libvirt_failed(device->call, error, "The device could not be unplugged.");
+        return false;
+    }
+    if (domain_wait_gone(device->domain, element, child, attribute, value))
+        return true;
+    call_fail(device->call, error, "the guest did not release the device within %d s",
+              DETACH_WAIT_MS / 1000);
+    return false;
+}
+
+// By the target's name, or by the serial number, which is the image's id.
+static char *disk_find_target(virDomainPtr domain, const Xml *disk, const Json *drive, Arena *arena)
+{
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    Xml *root = xml ? xml_parse(arena, xml, strlen(xml), NULL, NULL) : NULL;
+    const char *image = json_get_string(drive, "imageID");
+    const char *alias = xml_attribute(xml_child(disk, "alias"), "name");
+    const char *target = disk ? disk_target(disk) : NULL;
+    free(xml);
+    XML_EACH(xml_child(root, "devices"), device) {
+        const char *serial = xml_child_text(device, "serial");
+        const char *own = xml_attribute(xml_child(device, "alias"), "name");
+        if (strcmp(device->name, "disk"))
+            continue;
+        if ((image && serial && !strcmp(serial, image)) || (alias && own && !strcmp(own, alias)))
+            target = disk_target(device);
+    }
+    return target ? arena_string(arena, target) : NULL;
+}
+
+void vm_hotunplug_disk(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call)) {
+        const Json *params = call_json(call, "params");
+        const char *xml = json_get_string(params, "xml");
+        Xml *root = xml ? xml_parse(call_arena(call), xml, strlen(xml), NULL, NULL) : NULL;
+        char *target = disk_find_target(device.domain, xml_find(root, "devices", "disk", NULL),
+                                        json_get(params, "drive"), call_arena(call));
+        if (device_detach(&device, "disk", "target", "dev", target, VDSM_HOTUNPLUG_DISK_FAILED)) {
+            vm_forget_volume(device.vm, target);
+            vm_save(device.vm);
+            device_answer(&device);
+        }
+    }
+    device_end(&device);
+}
+
+void vm_extend_disk(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call)) {
+        const Json *drive = call_json(call, "driveSpecs");
+        const char *name = json_get_string(drive, "name");
+        char *target = name ? arena_string(call_arena(call), name)
+                            : disk_find_target(device.domain, NULL, drive, call_arena(call));
+        int64_t size = call_integer(call, "newSize", 0);
+        if (!target || size <= 0)
+            call_fail(call, VDSM_BAD_DISK_RESIZE, "the disk is not plugged, or the size is wrong");
+        else if (virDomainBlockResize(device.domain, target, (unsigned long long)size,
+                                      VIR_DOMAIN_BLOCK_RESIZE_BYTES))
+            call_libvirt_failed(call, VDSM_BAD_DISK_RESIZE, "The disk could not be resized.");
+        else
+            call_reply_string(call, arena_format(call_arena(call), "%lld", (long long)size));
+    }
+    device_end(&device);
+}
+
+// ---- network interfaces
+
+static const char *nic_mac(const Xml *interface)
+{
+    return xml_attribute(xml_child(interface, "mac"), "address");
+}
+
+void vm_hotplug_nic(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call) &&
+        device_parse(&device, "interface", VDSM_HOTPLUG_NIC_FAILED)) {
+        AUTO_FREE char *xml = NULL;
+        VmXmlHost host = {.accelerator = ACCELERATOR_KVM,
+                          .console_address = "",
+                          .vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0};
+        vm_xml_adapt(call_arena(call), device.root, &host);
+        xml = device_xml(device.device);
+        if (!domain_has(device.domain, "interface", "mac", "address", nic_mac(device.device)) &&
+            virDomainAttachDeviceFlags(device.domain, xml, VIR_DOMAIN_AFFECT_LIVE))
+            call_libvirt_failed(call, VDSM_HOTPLUG_NIC_FAILED,
+                                "The network interface could not be plugged.");
+        else
+            device_answer(&device);
+    }
+    device_end(&device);
+}
+
+void vm_hotunplug_nic(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call) &&
+        device_parse(&device, "interface", VDSM_HOTUNPLUG_NIC_FAILED) &&
+        device_detach(&device, "interface", "mac", "address", nic_mac(device.device),
+                      VDSM_HOTUNPLUG_NIC_FAILED))
+        device_answer(&device);
+    device_end(&device);
+}
+
+static void update_interface(DeviceCall *device, const Json *params)
+{
+    const char *mac = json_get_string(params, "macAddr");
+    const char *network = json_get_string(params, "network");
+    bool link = json_get_bool(params, "linkActive", true);
+    AUTO_FREE char *xml = domain_device_xml(device->domain, "interface", "mac", "address", mac);
+    if (!xml) {
+        call_fail(device->call, VDSM_UPDATE_DEVICE_FAILED, "no interface has the address %s",
+                  mac ? mac : "(none)");
+        return;
+    }
+    Arena *arena = call_arena(device->call);
+    Xml *interface = xml_parse(arena, xml, strlen(xml), NULL, NULL);
+    Xml *state = (Xml *)xml_child(interface, "link");
+    if (!state)
+        state = xml_add_child(arena, interface, "link");
+    xml_set_attribute(arena, state, "state", link ? "up" : "down");
+    if (network && *network)
+        xml_set_attribute(arena, (Xml *)xml_child(interface, "source"), "bridge", network);
+    AUTO_FREE char *changed = device_xml(interface);
+    if (virDomainUpdateDeviceFlags(device->domain, changed, VIR_DOMAIN_AFFECT_LIVE))
+        call_libvirt_failed(device->call, VDSM_UPDATE_DEVICE_FAILED,
+                            "The network interface could not be changed.");
+    else
+        device_answer(device);
+}
+
+// ---- consoles
+
+static void write_ticket_time(char text[40], int64_t seconds)
+{
+    time_t until = time(NULL) + seconds;
+    struct tm broken;
+    gmtime_r(&until, &broken);
+    strftime(text, 40, "%Y-%m-%dT%H:%M:%S", &broken);
+}
+
+static void update_ticket(DeviceCall *device, const char *type, const char *password, int64_t ttl,
+                          const char *action)
+{
+    char until[40];
+    Arena *arena = call_arena(device->call);
+    char *xml = virDomainGetXMLDesc(device->domain, VIR_DOMAIN_XML_SECURE);
+    Xml *root = xml ? xml_parse(arena, xml, strlen(xml), NULL, NULL) : NULL;
+    Xml *graphics = NULL;
+    free(xml);
+    XML_EACH(xml_child(root, "devices"), child) {
+        const char *own = xml_attribute(child, "type");
+        if (!strcmp(child->name, "graphics") && (!type || (own && !strcmp(own, type))) && !graphics)
+            graphics = (Xml *)child;
+    }
+    if (!graphics) {
+        call_fail(device->call, VDSM_TICKET, "the VM has no console of type %s", type ? type : "any");
+        return;
+    }
+    write_ticket_time(until, ttl);
+    xml_set_attribute(arena, graphics, "passwd", password);
+    xml_set_attribute(arena, graphics, "passwdValidTo", until);
+    // VNC servers know no other action than to keep who is connected.
+    bool spice = !strcmp(xml_attribute(graphics, "type"), "spice");
+    xml_set_attribute(arena, graphics, "connected", spice && action ? action : "keep");
+    AUTO_FREE char *changed = device_xml(graphics);
+    if (virDomainUpdateDeviceFlags(device->domain, changed, VIR_DOMAIN_AFFECT_LIVE))
+        call_libvirt_failed(device->call, VDSM_TICKET, "The console ticket could not be set.");
+    else
+        device_answer(device);
+}
+
+void vm_set_ticket(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call))
+        update_ticket(&device, NULL, call_string(call, "password"), call_integer(call, "ttl", 120),
+                      call_string(call, "existingConnAction"));
+    device_end(&device);
+}
+
+void vm_update_device(Call *call)
+{
+    DeviceCall device;
+    const Json *params = call_json(call, "params");
+    const char *type = json_get_string(params, "deviceType");
+    if (device_begin(&device, call)) {
+        if (type && !strcmp(type, "graphics"))
+            update_ticket(&device, json_get_string(params, "graphicsType"),
+                          json_get_string(params, "password"),
+                          json_get_integer(params, "ttl", 120),
+                          json_get_string(params, "existingConnAction"));
+        else if (type && !strcmp(type, "interface"))
+            update_interface(&device, params);
+        else
+            call_fail(call, VDSM_UPDATE_DEVICE_FAILED, "devices of type %s can't be changed",
+                      type ? type : "(none)");
+    }
+    device_end(&device);
+}
+
+// ---- CD
+
+static int cd_path(Call *call, const Json *spec, char **ret_path, Fail *why)
+{
+    VolumePath volume = {0};
+    const char *plain = json_string(spec) ? json_string(spec) : json_get_string(spec, "path");
+    const Json *path = json_get(spec, "path");
+    const Json *place = path && path->kind == JSON_OBJECT ? path : spec;
+    const char *image = json_get_string(place, "imageID");
+    *ret_path = NULL;
+    if (image) {
+        int error = storage_prepare(call_agent(call)->storage, json_get_string(place, "domainID"),
+                                    image, json_get_string(place, "volumeID"), false, &volume, why);
+        if (error)
+            return error;
+        *ret_path = memory_string(volume.path);
+        volume_path_done(&volume);
+        return 0;
+    }
+    if (plain && *plain && access(plain, R_OK))
+        return fail_set(why, FAIL_NOT_FOUND, "The image %s is not there.", plain);
+    *ret_path = plain && *plain ? memory_string(plain) : NULL;
+    return 0;
+}
+
+static char *cd_target(virDomainPtr domain, const Json *spec, Arena *arena)
+{
+    const char *bus = json_get_string(spec, "iface");
+    char *xml = virDomainGetXMLDesc(domain, 0), *target = NULL;
+    Xml *root = xml ? xml_parse(arena, xml, strlen(xml), NULL, NULL) : NULL;
+    free(xml);
+    XML_EACH(xml_child(root, "devices"), disk) {
+        const char *kind = xml_attribute(disk, "device");
+        const char *own = xml_attribute(xml_child(disk, "target"), "bus");
+        if (strcmp(disk->name, "disk") || !kind || strcmp(kind, "cdrom"))
+            continue;
+        if (!target || (bus && own && !strcmp(bus, own)))
+            target = (char *)disk_target(disk);
+    }
+    return target;
+}
+
+void vm_change_cd(Call *call)
+{
+    DeviceCall device;
+    AUTO_FAIL why = {0};
+    AUTO_FREE char *path = NULL;
+    const Json *spec = call_json(call, "driveSpec");
+    if (device_begin(&device, call)) {
+        char *target = cd_target(device.domain, spec, call_arena(call));
+        if (!target) {
+            call_fail(call, VDSM_CHANGE_DISK_FAILED, "the VM has no CD drive");
+        } else if (cd_path(call, spec, &path, &why)) {
+            call_fail_why(call, VDSM_IMAGE_FILE_NOT_FOUND, &why);
+        } else {
+            AUTO_FREE char *xml = domain_device_xml(device.domain, "disk", "target", "dev", target);
+            Arena *arena = call_arena(call);
+            Xml *disk = xml_parse(arena, xml, strlen(xml), NULL, NULL);
+            const Xml *source = xml_child(disk, "source");
+            if (source)
+                xml_remove_child(disk, source);
+            if (path)
+                vm_xml_set_disk_file(arena, disk, path, false);
+            AUTO_FREE char *changed = device_xml(disk);
+            if (virDomainUpdateDeviceFlags(device.domain, changed,
+                                           VIR_DOMAIN_AFFECT_LIVE |
+                                               VIR_DOMAIN_DEVICE_MODIFY_FORCE))
+                call_libvirt_failed(call, VDSM_CHANGE_DISK_FAILED, "The CD could not be changed.");
+            else
+                device_answer(&device);
+        }
+    }
+    device_end(&device);
+}
+
+// ---- CPUs, memory
+
+void vm_set_cpus(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call)) {
+        if (virDomainSetVcpusFlags(device.domain, (unsigned)call_integer(call, "numberOfCpus", 1),
+                                   VIR_DOMAIN_AFFECT_LIVE))
+            call_libvirt_failed(call, VDSM_SET_CPUS_FAILED,
+                                "The number of CPUs could not be changed.");
+        else
+            device_answer(&device);
+    }
+    device_end(&device);
+}
+
+void vm_set_balloon(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call)) {
+        if (virDomainSetMemoryFlags(device.domain, (unsigned long)call_integer(call, "target", 0),
+                                    VIR_DOMAIN_AFFECT_LIVE))
+            call_libvirt_failed(call, VDSM_BALLOON, "The balloon could not be set.");
+        else
+            call_ok(call);
+    }
+    device_end(&device);
+}
+
+void vm_hotplug_memory(Call *call)
+{
+    DeviceCall device;
+    if (device_begin(&device, call) &&
+        device_parse(&device, "memory", VDSM_HOTPLUG_MEMORY_FAILED)) {
+        AUTO_FREE char *xml = device_xml(device.device);
+        if (virDomainAttachDeviceFlags(device.domain, xml, VIR_DOMAIN_AFFECT_LIVE))
+            call_libvirt_failed(call, VDSM_HOTPLUG_MEMORY_FAILED,
+                                "The memory could not be plugged.");
+        else
+            device_answer(&device);
+    }
+    device_end(&device);
+}

@@ -1,0 +1,210 @@
+// Verbs that end, pause and wake VMs.
+#include <stdlib.h>
+#include <string.h>
+
+#include <libvirt/virterror.h>
+
+#include "agent/rpc/verbs.h"
+#include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_create.h"
+#include "agent/vm/vms.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { DESTROY_WAIT_MS = 20000 };
+
+void call_libvirt_failed(Call *call, VdsmError error, const char *what)
+{
+    AUTO_FAIL why = {0};
+    libvirt_fail(&why, FAIL_HOST, "%s", what);
+    call_fail_why(call, error, &why);
+}
+
+static void call_definition(Call *call, Vm *vm)
+{
+    AUTO_STRBUF json = {0};
+    JsonWriter writer = {.out = &json};
+    vms_lock(vm->vms);
+    vm_write_definition(&writer, vm);
+    vms_unlock(vm->vms);
+    call_reply(call, &json);
+}
+
+// ---- destroy
+
+// A VM that is being launched can't be destroyed yet; its launcher is waited for.
+static bool vm_wait_launched(Vm *vm)
+{
+    for (int waited = 0; waited < DESTROY_WAIT_MS; waited += 50) {
+        vms_lock(vm->vms);
+        bool launching = vm->launching;
+        vms_unlock(vm->vms);
+        if (!launching)
+            return true;
+        uv_sleep(50);
+    }
+    return false;
+}
+
+static bool domain_destroy(virDomainPtr domain, bool graceful)
+{
+    if (graceful && !virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL))
+        return true;
+    if (!virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT))
+        return true;
+    int code = virGetLastErrorCode();
+    return code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID; // it is gone already
+}
+
+void vm_destroy(Call *call)
+{
+    AUTO_FAIL why = {0};
+    Vm *vm = call_vm(call);
+    if (!vm)
+        return;
+    if (!vm_wait_launched(vm)) {
+        call_fail(call, VDSM_VM_DESTROY_FAILED, "VM %s is still being started", vm->name);
+        vm_unref(vm);
+        return;
+    }
+    vms_lock(vm->vms);
+    vm->admin_shutdown = true;
+    vms_unlock(vm->vms);
+    virDomainPtr domain = hypervisor_domain(vms_agent(vm->vms)->hypervisor, vm->id, &why);
+    bool gone = domain ? domain_destroy(domain, call_integer(call, "gracefulAttempts", 1) > 0)
+                       : why.code == FAIL_NOT_FOUND;
+    if (!gone) {
+        if (domain)
+            call_libvirt_failed(call, VDSM_VM_DESTROY_FAILED, "QEMU could not be ended.");
+        else
+            call_fail_why(call, VDSM_VM_DESTROY_FAILED, &why);
+    } else {
+        vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
+        vm_release(vm);
+        vms_remove(vm);
+        call_ok(call);
+    }
+    if (domain)
+        virDomainFree(domain);
+    vm_unref(vm);
+}
+
+// ---- shutdown, reset
+
+void vm_shutdown(Call *call)
+{
+    Vm *vm = call_vm(call);
+    virDomainPtr domain = vm ? call_domain(call, vm) : NULL;
+    if (!domain) {
+        if (vm)
+            vm_unref(vm);
+        return;
+    }
+    bool reboot = call_bool(call, "reboot", false);
+    vms_lock(vm->vms);
+    bool agent = vm->guest_agent;
+    vms_unlock(vm->vms);
+    // The guest's agent knows how to end in good order; ACPI asks whoever listens.
+    int result = -1;
+    if (agent)
+        result = reboot ? virDomainReboot(domain, VIR_DOMAIN_REBOOT_GUEST_AGENT)
+                        : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT);
+    if (result < 0)
+        result = reboot ? virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
+                        : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
+    if (result < 0 && call_bool(call, "force", false))
+        result = reboot ? virDomainReset(domain, 0) : virDomainDestroy(domain);
+    virDomainFree(domain);
+    if (result < 0) {
+        call_libvirt_failed(call, VDSM_UNEXPECTED, "The guest could not be asked to shut down.");
+        vm_unref(vm);
+        return;
+    }
+    int64_t seconds = call_integer(call, "timeout", vms_agent(vm->vms)->config.shutdown_seconds);
+    vms_lock(vm->vms);
+    vm->admin_shutdown = !reboot;
+    vm->shutdown_deadline_ms =
+        clock_monotonic_ms() + (seconds + call_integer(call, "delay", 0)) * 1000;
+    vms_unlock(vm->vms);
+    vm_save(vm);
+    vm_set_status(vm, reboot ? VM_REBOOTING : VM_POWERING_DOWN);
+    call_ok(call);
+    vm_unref(vm);
+}
+
+// The common course of verbs that are one call of libvirt.
+static void vm_simple(Call *call, int (*act)(virDomainPtr), VdsmError error, const char *failure,
+                      bool definition)
+{
+    Vm *vm = call_vm(call);
+    virDomainPtr domain = vm ? call_domain(call, vm) : NULL;
+    if (domain) {
+        if (act(domain) < 0)
+            call_libvirt_failed(call, error, failure);
+        else if (definition)
+            call_definition(call, vm);
+        else
+            call_ok(call);
+        virDomainFree(domain);
+    }
+    if (vm)
+        vm_unref(vm);
+}
+
+static int domain_reset(virDomainPtr domain)
+{
+    return virDomainReset(domain, 0);
+}
+
+static int domain_resume(virDomainPtr domain)
+{
+    int state = 0, reason = 0;
+    if (!virDomainGetState(domain, &state, &reason, 0) && state == VIR_DOMAIN_RUNNING)
+        return 0;
+    return virDomainResume(domain);
+}
+
+static int domain_suspend(virDomainPtr domain)
+{
+    int state = 0, reason = 0;
+    if (!virDomainGetState(domain, &state, &reason, 0) && state == VIR_DOMAIN_PAUSED)
+        return 0;
+    return virDomainSuspend(domain);
+}
+
+static int domain_freeze(virDomainPtr domain)
+{
+    return virDomainFSFreeze(domain, NULL, 0, 0);
+}
+
+static int domain_thaw(virDomainPtr domain)
+{
+    return virDomainFSThaw(domain, NULL, 0, 0);
+}
+
+void vm_reset(Call *call)
+{
+    vm_simple(call, domain_reset, VDSM_RESET_FAILED, "The guest could not be reset.", false);
+}
+
+void vm_cont(Call *call)
+{
+    vm_simple(call, domain_resume, VDSM_UNEXPECTED, "The guest could not be resumed.", true);
+}
+
+void vm_pause(Call *call)
+{
+    vm_simple(call, domain_suspend, VDSM_UNEXPECTED, "The guest could not be paused.", true);
+}
+
+void vm_freeze(Call *call)
+{
+    vm_simple(call, domain_freeze, VDSM_NO_GUEST_AGENT, "The file systems could not be frozen.",
+              false);
+}
+
+void vm_thaw(Call *call)
+{
+    vm_simple(call, domain_thaw, VDSM_NO_GUEST_AGENT, "The file systems could not be thawed.",
+              false);
+}

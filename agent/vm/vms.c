@@ -1,0 +1,671 @@
+#include "agent/vm/vms.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "agent/guest/guest_agent.h"
+#include "agent/rpc/server.h"
+#include "agent/storage/storage.h"
+#include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_stats.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+enum { RECORD_MAX = 4 * 1024 * 1024, TICK_MS = 1000 };
+
+struct Vms {
+    Agent *agent;
+    uv_mutex_t lock;
+    Map by_id;
+    uv_timer_t tick;
+};
+
+static const char *const status_names[_VM_STATUS_MAX] = {
+    [VM_WAIT_FOR_LAUNCH] = "WaitForLaunch", [VM_POWERING_UP] = "Powering up",
+    [VM_UP] = "Up",                         [VM_PAUSED] = "Paused",
+    [VM_POWERING_DOWN] = "Powering down",   [VM_REBOOTING] = "RebootInProgress",
+    [VM_DOWN] = "Down",
+};
+
+const char *vm_status_name(VmStatus status)
+{
+    return status_names[status];
+}
+
+void vms_lock(Vms *vms)
+{
+    uv_mutex_lock(&vms->lock);
+}
+
+void vms_unlock(Vms *vms)
+{
+    uv_mutex_unlock(&vms->lock);
+}
+
+Agent *vms_agent(const Vms *vms)
+{
+    return vms->agent;
+}
+
+// ---- records
+
+static void vm_volumes_done(Vm *vm)
+{
+    for (int i = 0; i < vm->volume_count; i++) {
+        free(vm->volumes[i].device);
+        free(vm->volumes[i].pool);
+        free(vm->volumes[i].domain);
+        free(vm->volumes[i].image);
+        free(vm->volumes[i].volume);
+    }
+    free(vm->volumes);
+    vm->volumes = NULL;
+    vm->volume_count = 0;
+}
+
+static void vm_free(Vm *vm)
+{
+    vm_volumes_done(vm);
+    vm_rates_free(vm->rates);
+    vm_guest_free(vm->guest);
+    free(vm->name);
+    free(vm->exit_message);
+    free(vm->pause_code);
+    free(vm->xml);
+    free(vm->live_xml);
+    free(vm->watchdog_action);
+    free(vm->payload);
+    free(vm->client);
+    free(vm);
+}
+
+void vm_unref(Vm *vm)
+{
+    Vms *vms = vm->vms;
+    vms_lock(vms);
+    bool last = --vm->references == 0;
+    vms_unlock(vms);
+    if (last)
+        vm_free(vm);
+}
+
+Vm *vms_get(Vms *vms, const char *id)
+{
+    vms_lock(vms);
+    Vm *vm = map_get(&vms->by_id, id);
+    if (vm)
+        vm->references++;
+    vms_unlock(vms);
+    return vm;
+}
+
+Vm **vms_all(Vms *vms, size_t *ret_count)
+{
+    size_t count = 0;
+    vms_lock(vms);
+    Vm **all = NEW_ARRAY(Vm *, vms->by_id.count);
+    MAP_EACH(&vms->by_id, slot) {
+        all[count] = slot->value;
+        all[count++]->references++;
+    }
+    vms_unlock(vms);
+    *ret_count = count;
+    return all;
+}
+
+Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml)
+{
+    Vm *vm = NEW(Vm);
+    vm->vms = vms;
+    memcpy(vm->id, id, UUID_SIZE - 1);
+    vm->name = memory_string(name);
+    vm->xml = memory_string(xml);
+    vm->references = 2; // table and caller
+    vm->started_ms = clock_wall_ms();
+    vms_lock(vms);
+    bool exists = map_get(&vms->by_id, vm->id) != NULL;
+    if (!exists)
+        map_put(&vms->by_id, vm->id, vm);
+    vms_unlock(vms);
+    if (!exists)
+        return vm;
+    vm_free(vm);
+    return NULL;
+}
+
+static char *vm_record_path(const Vm *vm)
+{
+    return memory_format("%s/vms/%s.json", vm->vms->agent->config.state_directory, vm->id);
+}
+
+void vms_remove(Vm *vm)
+{
+    AUTO_FREE char *path = vm_record_path(vm);
+    vms_lock(vm->vms);
+    bool listed = map_get(&vm->vms->by_id, vm->id) == vm;
+    if (listed)
+        map_remove(&vm->vms->by_id, vm->id);
+    vms_unlock(vm->vms);
+    unlink(path);
+    if (listed)
+        vm_unref(vm);
+}
+
+static void vm_write_record(JsonWriter *writer, const Vm *vm)
+{
+    json_open(writer, '{');
+    json_add_string(writer, "id", vm->id);
+    json_add_string(writer, "name", vm->name);
+    json_add_string(writer, "xml", vm->xml);
+    json_add_integer(writer, "started", vm->started_ms);
+    json_add_bool(writer, "down", vm->status == VM_DOWN);
+    json_add_bool(writer, "admin_shutdown", vm->admin_shutdown);
+    json_add_integer(writer, "exit", vm->exit);
+    json_add_integer(writer, "exit_code", vm->exit_code);
+    json_add_string(writer, "exit_message", vm->exit_message);
+    json_add_string(writer, "payload", vm->payload);
+    json_key(writer, "volumes");
+    json_open(writer, '[');
+    for (int i = 0; i < vm->volume_count; i++) {
+        json_open(writer, '{');
+        json_add_string(writer, "device", vm->volumes[i].device);
+        json_add_string(writer, "pool", vm->volumes[i].pool);
+        json_add_string(writer, "domain", vm->volumes[i].domain);
+        json_add_string(writer, "image", vm->volumes[i].image);
+        json_add_string(writer, "volume", vm->volumes[i].volume);
+        json_close(writer, '}');
+    }
+    json_close(writer, ']');
+    json_close(writer, '}');
+}
+
+void vm_save(Vm *vm)
+{
+    AUTO_STRBUF text = {0};
+    JsonWriter writer = {.out = &text};
+    AUTO_FREE char *path = vm_record_path(vm);
+    vms_lock(vm->vms);
+    bool listed = map_get(&vm->vms->by_id, vm->id) == vm;
+    vm_write_record(&writer, vm);
+    vms_unlock(vm->vms);
+    int result = listed ? file_write_atomic(path, text.data, text.length, 0600) : 0;
+    if (result)
+        log_error("vm.record", LOG_ID("vm", vm->id), "The record %s can't be written: %s", path,
+                  strerror(-result));
+}
+
+static Vm *vm_load(Vms *vms, const char *path)
+{
+    AUTO_FREE char *text = NULL;
+    AUTO_ARENA arena = {0};
+    size_t length = 0;
+    if (file_read(path, RECORD_MAX, &text, &length))
+        return NULL;
+    Json *record = json_parse(&arena, text, length, NULL, NULL);
+    const char *id = json_get_string(record, "id"), *xml = json_get_string(record, "xml");
+    if (!uuid_valid(id) || !xml) {
+        log_warn("vm.record", LOG_NONE, "The record %s is damaged and is ignored.", path);
+        return NULL;
+    }
+    Vm *vm = vms_add(vms, id, json_get_string(record, "name"), xml);
+    if (!vm)
+        return NULL;
+    vm->started_ms = json_get_integer(record, "started", clock_wall_ms());
+    vm->status = json_get_bool(record, "down", false) ? VM_DOWN : VM_WAIT_FOR_LAUNCH;
+    vm->admin_shutdown = json_get_bool(record, "admin_shutdown", false);
+    vm->exit = (VmExit)json_get_integer(record, "exit", 0);
+    vm->exit_code = (int)json_get_integer(record, "exit_code", 0);
+    vm->exit_message = memory_string(json_get_string(record, "exit_message"));
+    vm->payload = memory_string(json_get_string(record, "payload"));
+    const Json *volumes = json_get(record, "volumes");
+    vm->volumes = NEW_ARRAY(VmVolume, volumes ? volumes->count : 0);
+    JSON_EACH(volumes, volume)
+        vm->volumes[vm->volume_count++] =
+            (VmVolume){memory_string(json_get_string(volume, "device")),
+                       memory_string(json_get_string(volume, "pool")),
+                       memory_string(json_get_string(volume, "domain")),
+                       memory_string(json_get_string(volume, "image")),
+                       memory_string(json_get_string(volume, "volume"))};
+    return vm;
+}
+
+void vm_release(Vm *vm)
+{
+    vms_lock(vm->vms);
+    VmVolume *volumes = TAKE(vm->volumes);
+    int count = vm->volume_count;
+    vm->volume_count = 0;
+    AUTO_FREE char *payload = TAKE(vm->payload);
+    vms_unlock(vm->vms);
+    Vm taken = {.volumes = volumes, .volume_count = count};
+    for (int i = 0; i < count; i++)
+        storage_teardown(vm->vms->agent->storage, volumes[i].domain, volumes[i].image,
+                         volumes[i].volume);
+    vm_volumes_done(&taken);
+    if (payload)
+        unlink(payload);
+}
+
+// ---- states
+
+static void vm_write_displays(JsonWriter *writer, const Vm *vm)
+{
+    AUTO_ARENA arena = {0};
+    Xml *root = vm->live_xml ? xml_parse(&arena, vm->live_xml, strlen(vm->live_xml), NULL, NULL)
+                             : NULL;
+    json_key(writer, "displayInfo");
+    json_open(writer, '[');
+    XML_EACH(xml_child(root, "devices"), device) {
+        const char *type = xml_attribute(device, "type"), *port = xml_attribute(device, "port");
+        const char *tls = xml_attribute(device, "tlsPort");
+        if (strcmp(device->name, "graphics") || !type)
+            continue;
+        json_open(writer, '{');
+        json_add_string(writer, "type", type);
+        json_add_string(writer, "port", port ? port : "-1");
+        json_add_string(writer, "tlsPort", tls ? tls : "-1");
+        json_add_string(writer, "ipAddress", vm->vms->agent->host_address);
+        json_close(writer, '}');
+    }
+    json_close(writer, ']');
+}
+
+void vm_write_status(JsonWriter *writer, const Vm *vm)
+{
+    json_add_string(writer, "vmId", vm->id);
+    json_add_string(writer, "status", status_names[vm->status]);
+    json_add_string(writer, "timeOffset", "0");
+    if (vm->status == VM_DOWN) {
+        json_add_integer(writer, "exitCode", vm->exit_code);
+        json_add_string(writer, "exitMessage", vm->exit_message ? vm->exit_message : "");
+        json_add_integer(writer, "exitReason", vm->exit);
+        return;
+    }
+    json_add_string(writer, "hash", vm->hash);
+    json_add_format(writer, "elapsedTime", "%lld",
+                    (long long)(clock_wall_ms() - vm->started_ms) / 1000);
+    json_add_string(writer, "monitorResponse", "0");
+    json_add_string(writer, "clientIp", vm->client ? vm->client : "");
+    if (vm->status == VM_PAUSED && vm->pause_code)
+        json_add_string(writer, "pauseCode", vm->pause_code);
+    vm_write_displays(writer, vm);
+}
+
+static void vm_announce(Vm *vm)
+{
+    AUTO_STRBUF params = {0};
+    JsonWriter writer = {.out = &params};
+    AUTO_FREE char *method = memory_format("|virt|VM_status|%s", vm->id);
+    vms_lock(vm->vms);
+    json_open(&writer, '{');
+    json_key(&writer, vm->id);
+    json_open(&writer, '{');
+    vm_write_status(&writer, vm);
+    json_close(&writer, '}');
+    json_add_integer(&writer, "notify_time", clock_monotonic_ms());
+    json_close(&writer, '}');
+    vms_unlock(vm->vms);
+    rpc_event(vm->vms->agent->rpc, method, &params);
+}
+
+void vm_set_status(Vm *vm, VmStatus status)
+{
+    vms_lock(vm->vms);
+    bool changed = vm->status != status && vm->status != VM_DOWN;
+    if (changed)
+        vm->status = status;
+    vms_unlock(vm->vms);
+    if (changed)
+        vm_announce(vm);
+}
+
+void vm_set_down(Vm *vm, VmExit exit, const char *message)
+{
+    bool error = exit != VM_EXIT_OK && exit != VM_EXIT_ADMIN_SHUTDOWN &&
+                 exit != VM_EXIT_USER_SHUTDOWN && exit != VM_EXIT_HOST_SHUTDOWN;
+    vms_lock(vm->vms);
+    bool changed = vm->status != VM_DOWN;
+    if (changed) {
+        vm->status = VM_DOWN;
+        vm->exit = exit;
+        vm->exit_code = error;
+        free(vm->exit_message);
+        vm->exit_message = memory_string(message);
+        vm->shutdown_deadline_ms = 0;
+        vm->guest_agent = false;
+    }
+    vms_unlock(vm->vms);
+    if (!changed)
+        return;
+    log_info("vm.down", LOG_ID("vm", vm->id), "%s is down: %s", vm->name, message);
+    vm_save(vm);
+    vm_announce(vm);
+}
+
+void vm_refresh_xml(Vm *vm, virDomainPtr domain)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    // Without VIR_DOMAIN_XML_SECURE: console passwords are nobody's business.
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    if (!xml)
+        return;
+    EVP_Digest(xml, strlen(xml), digest, NULL, EVP_sha1(), NULL);
+    vms_lock(vm->vms);
+    free(vm->live_xml);
+    vm->live_xml = xml;
+    for (int i = 0; i < 20; i++)
+        snprintf(vm->hash + 2 * i, 3, "%02x", digest[i]);
+    vms_unlock(vm->vms);
+}
+
+// ---- events of libvirt, on the loop's thread
+
+static void vm_stopped(Vm *vm, int detail)
+{
+    static const struct {
+        int detail;
+        VmExit exit;
+        const char *message;
+    } rows[] = {
+        {VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, VM_EXIT_USER_SHUTDOWN, "User shut down from within the guest"},
+        {VIR_DOMAIN_EVENT_STOPPED_DESTROYED, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager"},
+        {VIR_DOMAIN_EVENT_STOPPED_CRASHED, VM_EXIT_GENERIC, "The guest crashed"},
+        {VIR_DOMAIN_EVENT_STOPPED_FAILED, VM_EXIT_LOST_QEMU, "QEMU ended unexpectedly"},
+    };
+    vms_lock(vm->vms);
+    bool admin = vm->admin_shutdown, launching = vm->launching;
+    vms_unlock(vm->vms);
+    if (launching)
+        return; // the launcher has the better message
+    if (admin && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) {
+        vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].detail == detail) {
+            vm_set_down(vm, rows[i].exit, rows[i].message);
+            return;
+        }
+    vm_set_down(vm, VM_EXIT_GENERIC, "The guest stopped");
+}
+
+static void vm_resumed(Vm *vm)
+{
+    vms_lock(vm->vms);
+    VmStatus before = vm->status;
+    free(vm->pause_code);
+    vm->pause_code = NULL;
+    vms_unlock(vm->vms);
+    if (before == VM_PAUSED)
+        vm_set_status(vm, vm->guest_agent ? VM_UP : VM_POWERING_UP);
+}
+
+static void vm_suspended(Vm *vm, int detail)
+{
+    vms_lock(vm->vms);
+    bool pausing = vm->status == VM_UP || vm->status == VM_POWERING_UP;
+    if (!vm->pause_code)
+        vm->pause_code =
+            memory_string(detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR ? "EOTHER" : "NOERR");
+    vms_unlock(vm->vms);
+    if (pausing && detail != VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
+        vm_set_status(vm, VM_PAUSED);
+}
+
+static void vm_lifecycle(Vm *vm, int event, int detail)
+{
+    switch (event) {
+    case VIR_DOMAIN_EVENT_STOPPED: vm_stopped(vm, detail); break;
+    case VIR_DOMAIN_EVENT_RESUMED: vm_resumed(vm); break;
+    case VIR_DOMAIN_EVENT_SUSPENDED: vm_suspended(vm, detail); break;
+    case VIR_DOMAIN_EVENT_CRASHED:
+        vm_set_down(vm, VM_EXIT_GENERIC, "The guest's operating system crashed");
+        break;
+    default: break;
+    }
+}
+
+static void vm_io_error(Vm *vm, const char *reason)
+{
+    static const struct {
+        const char *reason, *code;
+    } rows[] = {{"enospc", "ENOSPC"}, {"eio", "EIO"}, {"eperm", "EPERM"}};
+    const char *code = "EOTHER";
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (reason && !strcmp(rows[i].reason, reason))
+            code = rows[i].code;
+    vms_lock(vm->vms);
+    free(vm->pause_code);
+    vm->pause_code = memory_string(code);
+    vms_unlock(vm->vms);
+}
+
+static void vm_watchdog(Vm *vm, int action)
+{
+    static const char *const actions[] = {"none", "pause", "reset", "poweroff", "shutdown", "debug",
+                                          "inject-nmi"};
+    vms_lock(vm->vms);
+    free(vm->watchdog_action);
+    vm->watchdog_action =
+        memory_string((size_t)action < COUNT_OF(actions) ? actions[action] : "none");
+    vm->watchdog_time = clock_wall_ms() / 1000;
+    vms_unlock(vm->vms);
+}
+
+static void vm_agent_event(Vm *vm, int state)
+{
+    vms_lock(vm->vms);
+    vm->guest_agent = state == VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED;
+    vm->polled_ms = 0; // ask at once
+    bool booting = vm->status == VM_POWERING_UP || vm->status == VM_REBOOTING;
+    vms_unlock(vm->vms);
+    if (vm->guest_agent && booting)
+        vm_set_status(vm, VM_UP);
+}
+
+static void vm_graphics(Vm *vm, int phase, const char *address)
+{
+    vms_lock(vm->vms);
+    free(vm->client);
+    vm->client = phase == VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT ? NULL : memory_string(address);
+    vms_unlock(vm->vms);
+    vm_announce(vm);
+}
+
+void vms_event(Vms *vms, const VmEvent *event)
+{
+    Vm *vm = vms_get(vms, event->id);
+    if (!vm)
+        return;
+    switch (event->kind) {
+    case VM_EVENT_LIFECYCLE: vm_lifecycle(vm, event->event, event->detail); break;
+    case VM_EVENT_REBOOT:
+        vms_lock(vms);
+        vm->started_ms = vm->started_ms ? vm->started_ms : clock_wall_ms();
+        vm->admin_shutdown = false;
+        vm->shutdown_deadline_ms = 0;
+        vms_unlock(vms);
+        if (vm->status == VM_REBOOTING)
+            vm_set_status(vm, VM_POWERING_UP);
+        break;
+    case VM_EVENT_WATCHDOG: vm_watchdog(vm, event->event); break;
+    case VM_EVENT_IO_ERROR: vm_io_error(vm, event->text); break;
+    case VM_EVENT_GUEST_AGENT: vm_agent_event(vm, event->event); break;
+    case VM_EVENT_DEVICE_REMOVED: guest_agent_poll_soon(vm); break;
+    case VM_EVENT_GRAPHICS: vm_graphics(vm, event->event, event->text); break;
+    }
+    vm_unref(vm);
+}
+
+// ---- once a second
+
+static void vm_tick(Vm *vm)
+{
+    Agent *agent = vm->vms->agent;
+    int64_t now = clock_monotonic_ms();
+    vms_lock(vm->vms);
+    bool old = clock_wall_ms() - vm->started_ms > (int64_t)agent->config.guest_up_seconds * 1000;
+    bool late = vm->status == VM_POWERING_UP && old;
+    bool ignored = vm->shutdown_deadline_ms && now > vm->shutdown_deadline_ms;
+    if (ignored) {
+        vm->shutdown_deadline_ms = 0;
+        vm->admin_shutdown = false;
+    }
+    vms_unlock(vm->vms);
+    if (late)
+        vm_set_status(vm, VM_UP);
+    if (ignored) // the manager sees it running again and tells its user
+        vm_set_status(vm, VM_UP);
+    guest_agent_tick(vm);
+}
+
+static void vms_tick(uv_timer_t *timer)
+{
+    Vms *vms = timer->data;
+    size_t count;
+    AUTO_FREE Vm **all = vms_all(vms, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (all[i]->status != VM_DOWN)
+            vm_tick(all[i]);
+        vm_unref(all[i]);
+    }
+}
+
+// ---- recovery
+
+static void vms_load_records(Vms *vms)
+{
+    AUTO_FREE char *folder = memory_format("%s/vms", vms->agent->config.state_directory);
+    DIR *stream = opendir(folder);
+    for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        size_t length = strlen(entry->d_name);
+        if (length < 6 || strcmp(entry->d_name + length - 5, ".json"))
+            continue;
+        AUTO_FREE char *path = memory_format("%s/%s", folder, entry->d_name);
+        Vm *vm = vm_load(vms, path);
+        if (vm)
+            vm_unref(vm);
+    }
+    if (stream)
+        closedir(stream);
+}
+
+static void vm_recover(Vm *vm, virDomainPtr domain)
+{
+    int state = 0, reason = 0;
+    virDomainGetState(domain, &state, &reason, 0);
+    vm_refresh_xml(vm, domain);
+    VmStatus status = state == VIR_DOMAIN_PAUSED ? VM_PAUSED : VM_UP;
+    vms_lock(vm->vms);
+    // A domain that runs is no down VM, whatever the record says.
+    vm->status = vm->status == VM_DOWN ? VM_WAIT_FOR_LAUNCH : vm->status;
+    bool agent = vm->live_xml && strstr(vm->live_xml, "org.qemu.guest_agent.0") &&
+                 strstr(vm->live_xml, "state='connected'");
+    vm->guest_agent = agent;
+    vm->recovered = true;
+    vms_unlock(vm->vms);
+    log_info("vm.recover", LOG_ID("vm", vm->id), "%s is running.", vm->name);
+    vm_set_status(vm, status);
+}
+
+static bool domain_is_ours(virDomainPtr domain)
+{
+    char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, "http://ovirt.org/vm/1.0",
+                                      0);
+    free(text);
+    return text != NULL;
+}
+
+static void vms_recover_domain(Vms *vms, virDomainPtr domain)
+{
+    char id[VIR_UUID_STRING_BUFLEN];
+    virDomainGetUUIDString(domain, id);
+    Vm *vm = vms_get(vms, id);
+    if (!vm && domain_is_ours(domain)) {
+        char *xml = virDomainGetXMLDesc(domain, 0);
+        vm = vms_add(vms, id, virDomainGetName(domain), xml ? xml : "");
+        free(xml);
+    }
+    if (!vm)
+        return;
+    vm_recover(vm, domain);
+    vm_unref(vm);
+}
+
+void vms_recover(Vms *vms, virConnectPtr connection)
+{
+    virDomainPtr *domains = NULL;
+    int count = virConnectListAllDomains(connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    for (int i = 0; i < count; i++) {
+        vms_recover_domain(vms, domains[i]);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    if (count < 0)
+        return;
+    size_t total;
+    AUTO_FREE Vm **all = vms_all(vms, &total);
+    for (size_t i = 0; i < total; i++) {
+        virDomainPtr domain = virDomainLookupByUUIDString(connection, all[i]->id);
+        bool missing = !domain && all[i]->status != VM_DOWN && !all[i]->launching;
+        if (domain)
+            virDomainFree(domain);
+        if (missing)
+            vm_set_down(all[i],
+                        all[i]->admin_shutdown ? VM_EXIT_ADMIN_SHUTDOWN : VM_EXIT_LOST_QEMU,
+                        all[i]->admin_shutdown ? "Admin shut down from the manager"
+                                               : "The guest ended while nobody was watching");
+        vm_unref(all[i]);
+    }
+}
+
+void vms_recovered(Vms *vms)
+{
+    if (!uv_is_active((uv_handle_t *)&vms->tick))
+        uv_timer_start(&vms->tick, vms_tick, TICK_MS, TICK_MS);
+}
+
+Vms *vms_new(Agent *agent)
+{
+    Vms *vms = NEW(Vms);
+    AUTO_FREE char *folder = memory_format("%s/vms", agent->config.state_directory);
+    vms->agent = agent;
+    uv_mutex_init(&vms->lock);
+    uv_timer_init(agent->loop, &vms->tick);
+    vms->tick.data = vms;
+    directory_make(folder, 0700);
+    vms_load_records(vms);
+    return vms;
+}
+
+void vms_stop(Vms *vms)
+{
+    uv_close((uv_handle_t *)&vms->tick, NULL);
+}
+
+// ---- for verbs
+
+Vm *call_vm(Call *call)
+{
+    const char *id = call_string(call, "vmID");
+    Vm *vm = vms_get(call_agent(call)->vms, id);
+    if (!vm)
+        call_fail(call, VDSM_NO_SUCH_VM, "{'vmId': '%s'}", id);
+    return vm;
+}
+
+virDomainPtr call_domain(Call *call, Vm *vm)
+{
+    AUTO_FAIL why = {0};
+    virDomainPtr domain = hypervisor_domain(vm->vms->agent->hypervisor, vm->id, &why);
+    if (!domain && why.code == FAIL_NOT_FOUND)
+        call_fail(call, VDSM_VM_IS_DOWN, "{'vmId': '%s'}", vm->id);
+    else if (!domain)
+        call_fail_why(call, VDSM_UNEXPECTED, &why);
+    return domain;
+}

@@ -1,0 +1,293 @@
+#include "manager/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "manager/events/event_log.h"
+#include "manager/identity/identity.h"
+#include "manager/store/store.h"
+
+struct Control {
+    Manager *manager;
+    Listener *listener;
+};
+
+typedef struct ControlCall {
+    Control *control;
+    Stream *stream;
+    Arena arena;
+    const Json *request;
+    bool closed, running;
+} ControlCall;
+
+static void call_free(ControlCall *call)
+{
+    if (call->closed && !call->running) {
+        arena_done(&call->arena);
+        free(call);
+    }
+}
+
+static void control_reply(ControlCall *call, const Fail *why)
+{
+    AUTO_STRBUF text = {0};
+    JsonWriter writer = {.out = &text};
+    json_open(&writer, '{');
+    json_add_bool(&writer, "ok", !fail_is_set(why));
+    if (fail_is_set(why)) {
+        AUTO_FREE char *message = fail_text(why);
+        json_add_string(&writer, "error", message);
+    }
+    json_close(&writer, '}');
+    strbuf_addc(&text, '\n');
+    if (!call->closed) {
+        stream_write(call->stream, text.data, text.length);
+        stream_close(call->stream, true);
+    }
+    call->running = false;
+    call_free(call);
+}
+
+static void control_durable(const Fail *why, void *argument)
+{
+    control_reply(argument, why);
+}
+
+// ---- backup
+
+static void backup_done(const Fail *why, void *argument)
+{
+    ControlCall *call = argument;
+    Manager *manager = call->control->manager;
+    AUTO_FREE char *text = fail_is_set(why) ? fail_text(why) : NULL;
+    event_write(manager, NULL,
+                fail_is_set(why) ? EVENT_ENGINE_BACKUP_FAILED : EVENT_ENGINE_BACKUP_COMPLETED,
+                &(EventFacts){.detail = text});
+    control_reply(call, why);
+}
+
+static void control_backup(ControlCall *call)
+{
+    AUTO_FAIL why = {0};
+    const char *path = json_get_string(call->request, "path");
+    if (!path || *path != '/') {
+        fail_set(&why, FAIL_INVALID, "path: an absolute path is needed.");
+        control_reply(call, &why);
+        return;
+    }
+    event_write(call->control->manager, NULL, EVENT_ENGINE_BACKUP_STARTED, NULL);
+    store_backup(call->control->manager->store, path, backup_done, call);
+}
+
+// ---- users
+
+static Entity *control_user(ControlCall *call, Fail *why)
+{
+    const char *name = json_get_string(call->request, "name");
+    AUTO_FREE char *whole =
+        name && !strchr(name, '@') ? memory_format("%s@internal", name) : memory_string(name);
+    INVENTORY_EACH(call->control->manager->inventory, KIND_USER, user)
+        if (whole && !strcmp(ENTITY_OBJECT(user, User)->principal, whole))
+            return user;
+    fail_set(why, FAIL_NOT_FOUND, "There is no user %s.", name ? name : "(none)");
+    return NULL;
+}
+
+static void user_hashed(const char *hash, void *argument)
+{
+    ControlCall *call = argument;
+    AUTO_FAIL why = {0};
+    Entity *user = control_user(call, &why);
+    if (!user) {
+        control_reply(call, &why);
+        return;
+    }
+    Change *change = change_new(call->control->manager, NULL);
+    ApiDocument *draft = change_edit(change, user);
+    ApiUser *object = draft->object;
+    object->password_hash = arena_string(&draft->arena, hash);
+    object->failures = API_INT(0);
+    object->locked_until = (ApiDate){0};
+    event_add(change, EVENT_USER_PASSWORD_CHANGED, &(EventFacts){.name = object->principal});
+    change_commit(change, control_durable, call);
+}
+
+static void control_user_password(ControlCall *call)
+{
+    AUTO_FAIL why = {0};
+    const char *password = json_get_string(call->request, "password");
+    if (!password)
+        fail_set(&why, FAIL_INCOMPLETE, "password is needed.");
+    else if (control_user(call, &why) && password_acceptable(password, &why)) {
+        password_hash(call->control->manager->loop, password, user_hashed, call);
+        return;
+    }
+    control_reply(call, &why);
+}
+
+static void added_user_hashed(const char *hash, void *argument)
+{
+    ControlCall *call = argument;
+    const char *name = json_get_string(call->request, "name");
+    const Role *role = role_by_name(json_get_string(call->request, "role"));
+    Change *change = change_new(call->control->manager, NULL);
+    ApiDocument *draft = change_add(change, KIND_USER, NULL);
+    ApiUser *user = draft->object;
+    Arena *arena = &draft->arena;
+    user->name = user->user_name = arena_string(arena, name);
+    user->principal = arena_format(arena, "%s@internal", name);
+    user->namespace = "*";
+    user->password_hash = arena_string(arena, hash);
+    user->role = arena_string(arena, role->id);
+    event_add(change, EVENT_USER_ADD, &(EventFacts){.name = user->principal});
+    change_commit(change, control_durable, call);
+}
+
+static void control_user_add(ControlCall *call)
+{
+    AUTO_FAIL why = {0}, none = {0};
+    const char *name = json_get_string(call->request, "name");
+    const char *password = json_get_string(call->request, "password");
+    const char *role = json_get_string(call->request, "role");
+    if (!name || !*name || strpbrk(name, "@ /\\\"'<>") || strlen(name) > 64)
+        fail_set(&why, FAIL_INVALID, "name: a user name has up to 64 characters and no @.");
+    else if (control_user(call, &none))
+        fail_set(&why, FAIL_EXISTS, "There is a user %s already.", name);
+    else if (!role_by_name(role))
+        fail_set(&why, FAIL_INVALID, "role: \"%s\" is no role.", role ? role : "");
+    else if (!password)
+        fail_set(&why, FAIL_INCOMPLETE, "password is needed.");
+    else if (password_acceptable(password, &why)) {
+        password_hash(call->control->manager->loop, password, added_user_hashed, call);
+        return;
+    }
+    control_reply(call, &why);
+}
+
+static void control_user_unlock(ControlCall *call)
+{
+    AUTO_FAIL why = {0};
+    Entity *user = control_user(call, &why);
+    if (!user) {
+        control_reply(call, &why);
+        return;
+    }
+    Change *change = change_new(call->control->manager, NULL);
+    ApiUser *object = change_edit(change, user)->object;
+    object->failures = API_INT(0);
+    object->locked_until = (ApiDate){0};
+    change_commit(change, control_durable, call);
+}
+
+static void control_user_remove(ControlCall *call)
+{
+    AUTO_FAIL why = {0};
+    Manager *manager = call->control->manager;
+    Entity *user = control_user(call, &why);
+    if (user && !strcmp(ENTITY_OBJECT(user, User)->principal, "admin@internal"))
+        fail_set(&why, FAIL_CONFLICT, "admin@internal can't be removed.");
+    if (fail_is_set(&why)) {
+        control_reply(call, &why);
+        return;
+    }
+    Change *change = change_new(manager, NULL);
+    INVENTORY_EACH(manager->inventory, KIND_SESSION, session)
+        if (!strcmp(ENTITY_OBJECT(session, SessionToken)->user, user->id))
+            change_remove(change, session);
+    event_add(change, EVENT_USER_REMOVE_ADUSER,
+              &(EventFacts){.name = ENTITY_OBJECT(user, User)->principal});
+    change_remove(change, user);
+    change_commit(change, control_durable, call);
+}
+
+static const struct {
+    const char *command;
+    void (*handle)(ControlCall *call);
+} control_rows[] = {
+    {"backup", control_backup},           {"user-add", control_user_add},
+    {"user-password", control_user_password}, {"user-unlock", control_user_unlock},
+    {"user-remove", control_user_remove},
+};
+
+// ---- connections
+
+static void control_dispatch(ControlCall *call)
+{
+    AUTO_FAIL why = {0};
+    const char *command = json_get_string(call->request, "command");
+    call->running = true;
+    for (size_t i = 0; command && i < COUNT_OF(control_rows); i++)
+        if (!strcmp(control_rows[i].command, command)) {
+            control_rows[i].handle(call);
+            return;
+        }
+    fail_set(&why, FAIL_INVALID, "There is no such command.");
+    control_reply(call, &why);
+}
+
+static size_t control_data(Stream *stream, const char *data, size_t length, void *owner)
+{
+    ControlCall *call = owner;
+    const char *end = memchr(data, '\n', length);
+    (void)stream;
+    if (!end || call->request)
+        return 0;
+    char *text = arena_bytes(&call->arena, data, (size_t)(end - data));
+    call->request = json_parse(&call->arena, text, (size_t)(end - data), NULL, NULL);
+    control_dispatch(call);
+    return (size_t)(end - data) + 1;
+}
+
+static void control_closed(Stream *stream, const Fail *why, void *owner)
+{
+    ControlCall *call = owner;
+    (void)stream;
+    (void)why;
+    call->closed = true;
+    call_free(call);
+}
+
+static void control_ended(Stream *stream, void *owner)
+{
+    ControlCall *call = owner;
+    if (!call->running)
+        stream_close(stream, true);
+}
+
+static const StreamHandlers control_handlers = {
+    .data = control_data,
+    .ended = control_ended,
+    .closed = control_closed,
+};
+
+static void control_accepted(int fd, const char *peer, void *argument)
+{
+    Control *control = argument;
+    ControlCall *call = NEW(ControlCall);
+    (void)peer;
+    arena_init(&call->arena, 1024);
+    call->control = control;
+    call->stream = stream_accept(control->manager->loop, fd, NULL, &control_handlers, call);
+}
+
+Control *control_new(Manager *manager, Fail *why)
+{
+    Control *control = NEW(Control);
+    control->manager = manager;
+    control->listener = listener_new_path(manager->loop, manager->config.control_socket, 0600,
+                                          control_accepted, control, why);
+    if (control->listener)
+        return control;
+    free(control);
+    return NULL;
+}
+
+void control_stop(Control *control)
+{
+    if (!control)
+        return;
+    listener_close(control->listener);
+    free(control);
+}
