@@ -107,11 +107,12 @@ static void write_href(ApiWriter *writer, const char *href, const char *tail)
     }
 }
 
-static void write_link(ApiWriter *writer, const char *href, const char *rel)
+// `tail` is put behind the href; NULL: nothing.
+static void write_link(ApiWriter *writer, const char *href, const char *tail, const char *rel)
 {
     if (!writer->json) {
         PUT(writer, "<link href=\"");
-        write_href(writer, href, rel);
+        write_href(writer, href, tail);
         PUT(writer, "\" rel=\"");
         strbuf_adds(writer->out, rel);
         PUT(writer, "\"/>");
@@ -119,7 +120,7 @@ static void write_link(ApiWriter *writer, const char *href, const char *rel)
     }
     write_comma(writer);
     PUT(writer, "{\"href\":\"");
-    write_href(writer, href, rel);
+    write_href(writer, href, tail);
     PUT(writer, "\",\"rel\":\"");
     strbuf_adds(writer->out, rel);
     PUT(writer, "\"}");
@@ -136,7 +137,7 @@ static void write_actions(ApiWriter *writer, const ApiPlace *place)
     } else
         PUT(writer, "<actions>");
     for (const char *const *action = place->actions; *action; action++)
-        write_link(writer, place->href, *action);
+        write_link(writer, place->href, *action, *action);
     if (writer->json) {
         PUT(writer, "]}");
         writer->comma = true;
@@ -156,22 +157,31 @@ static bool write_is_followed(const ApiType *type, const ApiFollow *follow, cons
     return api_follow_find(follow, rel) != NULL;
 }
 
+static void write_links_open(ApiWriter *writer, bool *opened)
+{
+    if (writer->json && !*opened) {
+        write_key(writer, "link");
+        PUT(writer, "[");
+        writer->comma = false;
+    }
+    *opened = true;
+}
+
 static void write_links(ApiWriter *writer, const ApiType *type, const ApiPlace *place,
                         const ApiFollow *follow)
 {
     bool opened = false;
-    if (!place || !place->href || !place->links)
+    if (!place || !place->href)
         return;
-    for (const char *const *rel = place->links; *rel; rel++) {
+    for (const char *const *rel = place->links; rel && *rel; rel++) {
         if (write_is_followed(type, follow, *rel))
             continue;
-        if (writer->json && !opened) {
-            write_key(writer, "link");
-            PUT(writer, "[");
-            writer->comma = false;
-        }
-        opened = true;
-        write_link(writer, place->href, *rel);
+        write_links_open(writer, &opened);
+        write_link(writer, place->href, *rel, *rel);
+    }
+    for (const ApiExtraLink *link = place->extra; link && link->rel; link++) {
+        write_links_open(writer, &opened);
+        write_link(writer, link->href, NULL, link->rel);
     }
     if (writer->json && opened) {
         PUT(writer, "]");

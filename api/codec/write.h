@@ -11,9 +11,14 @@ typedef struct ApiFollow {
     struct ApiFollow *children, *next;
 } ApiFollow;
 
+typedef struct ApiExtraLink {
+    const char *rel, *href; // href without the prefix
+} ApiExtraLink;
+
 // What the writer must know of an object beyond its fields.
 typedef struct ApiPlace {
     const char *href;           // path of the object, or NULL
+    const ApiExtraLink *extra;  // further links, ended by one without rel, or NULL
     const char *const *links;   // rels of the collections below it, NULL-terminated, or NULL
     const char *const *actions; // names of its actions, NULL-terminated, or NULL
 } ApiPlace;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "manager/events/event_log.h"
 #include "manager/fleet/reports.h"
 
 static ApiVersion *version_of(Arena *arena, const char *text)

@@ -241,6 +241,7 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
         return;
     if (now == API_VM_STATUS_DOWN) {
         vm_ended(manager, entity, host, vm);
+        operation_wake(manager, entity->id);
         return;
     }
     const char *monitor = json_get_string(vm, "monitorResponse");
@@ -259,8 +260,10 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
     }
     set_text(&state->hash, json_get_string(vm, "hash"));
     take_displays(state, json_get(vm, "displayInfo"));
-    if (before != now)
-        status_changed(manager, entity, before, vm);
+    if (before == now)
+        return;
+    status_changed(manager, entity, before, vm);
+    operation_wake(manager, entity->id);
 }
 
 void report_vm_event(Manager *manager, Entity *host, const char *id, const Json *vm, int64_t time)

@@ -102,7 +102,7 @@ static void sso_logged_in(const User *user, const Fail *why, void *argument)
         sso_fail(sso, 400, "access_denied", text);
         return;
     }
-    Cause cause = {.user = user->id, .user_name = user->name, .source = http_peer(sso->http)};
+    Cause cause = {user->id, user->name, NULL, http_peer(sso->http)};
     Change *change = change_new(sso->manager, &cause);
     sso->token = identity_new_session(sso->manager->identity, change, user,
                                       sso_parameter(sso, "scope"), &sso->expires_ms);
@@ -132,7 +132,8 @@ static void sso_token(Sso *sso)
 static void sso_revoke_durable(const Fail *why, void *argument)
 {
     Sso *sso = argument;
-    StrBuf empty = {.data = "{}", .length = 2};
+    AUTO_STRBUF empty = {0};
+    strbuf_adds(&empty, "{}");
     if (fail_is_set(why))
         sso_fail(sso, 500, "server_error", why->message);
     else

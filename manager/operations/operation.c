@@ -395,6 +395,17 @@ void operation_wait(Operation *operation, int delay_ms)
     operation_later(operation, delay_ms);
 }
 
+void operation_wake(Manager *manager, const char *object)
+{
+    LockHolders *holders = map_get(&manager->operations->locks, object);
+    for (size_t i = 0; holders && i < holders->holders.count; i++) {
+        Operation *operation = holders->holders.items[i];
+        if (!operation->running && !operation->commits &&
+            uv_is_active((uv_handle_t *)&operation->timer))
+            operation_later(operation, 0);
+    }
+}
+
 void operation_progress(Operation *operation, int percent)
 {
     operation->progress_ms = clock_monotonic_ms();

@@ -104,6 +104,8 @@ void operation_progress(Operation *operation, int percent);
 uint64_t operation_turn(const Operation *operation);
 bool operation_is_current(const Operation *operation, uint64_t turn);
 Operation *operation_find(Manager *manager, const char *id);
+// Something was observed about the object: operations that wait for it look at once.
+void operation_wake(Manager *manager, const char *object);
 
 // ---- from outside
 

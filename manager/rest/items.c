@@ -8,7 +8,7 @@
 
 // ---- collecting
 
-static const ApiService *item_service(const ApiService *collection)
+static const RestService *item_service(const RestService *collection)
 {
     for (int i = 0; i < collection->locator_count; i++)
         if (collection->locators[i].path[0] == '{')
@@ -16,9 +16,9 @@ static const ApiService *item_service(const ApiService *collection)
     return NULL;
 }
 
-void items_init(Items *items, const Route *route, const ApiMethod *method)
+void items_init(Items *items, const Route *route, const RestMethod *method)
 {
-    const ApiService *service = route_service(route);
+    const RestService *service = route_service(route);
     *items = (Items){.type = method->result, .base = route->path};
     items->single = !method->result_is_list;
     items->service = items->single ? service : item_service(service);
@@ -135,8 +135,9 @@ void items_write(Request *request, ApiWriter *writer, const Items *items, size_t
         place.href = items->base;
     else if (head->id)
         place.href = arena_format(&scratch, "%s/%s", items->base, head->id);
-    if (items->service == api_root)
-        place.href = ""; // the root lists its links itself
+    place.extra = items->extra_links;
+    if (items->service == rest_root)
+        place.href = "";
     api_write_object(writer, items->type, view, &place, element, follow);
 }
 

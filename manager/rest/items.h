@@ -21,11 +21,12 @@ struct Items {
     Item *items;
     size_t count, capacity;
     const char *base;         // "/vms": hrefs are base/id
-    const ApiService *service; // of one item, for its links and actions
+    const RestService *service; // of one item, for its links and actions
+    const ApiExtraLink *extra_links; // of a single item, or NULL
     bool single;
 };
 
-void items_init(Items *items, const Route *route, const ApiMethod *method);
+void items_init(Items *items, const Route *route, const RestMethod *method);
 void items_done(Items *items);
 void items_add_entity(Items *items, Entity *entity);
 void items_add_part(Items *items, Entity *entity, const void *part);

@@ -152,7 +152,7 @@ void reply_object(Request *request, int status, const char *path)
         reply_fail(request);
         return;
     }
-    const ApiMethod *method = route_method(&request->route, API_GET);
+    const RestMethod *method = route_method(&request->route, API_GET);
     items_init(&items, &request->route, method);
     if (method->read(request, &items)) {
         items_done(&items);

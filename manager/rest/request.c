@@ -127,11 +127,9 @@ int request_check_free(Request *request, const Entity *entity, LockMode mode)
 
 // ---- parsing
 
+// The last one of a name counts.
 static bool request_add_parameters(Request *request, char *text, char separator)
 {
-    const QueryParameter **tail = &request->query;
-    while (*tail)
-        tail = (const QueryParameter **)&(*tail)->next;
     char limits[2] = {separator, 0};
     for (char *pair; (pair = strsep(&text, limits));) {
         char *value = strchr(pair, '=');
@@ -142,9 +140,8 @@ static bool request_add_parameters(Request *request, char *text, char separator)
         QueryParameter *parameter = ARENA_NEW(&request->arena, QueryParameter);
         if (!http_decode(pair, separator == '&') || (value && !http_decode(value, separator == '&')))
             return false;
-        *parameter = (QueryParameter){pair, value ? value : "", NULL};
-        *tail = parameter;
-        tail = (const QueryParameter **)&parameter->next;
+        *parameter = (QueryParameter){pair, value ? value : "", request->query};
+        request->query = parameter;
     }
     return true;
 }
@@ -230,7 +227,7 @@ static int request_find_method(Request *request)
 {
     static const struct {
         const char *name;
-        ApiVerb verb;
+        RestVerb verb;
     } verbs[] = {
         {"GET", API_GET}, {"HEAD", API_GET}, {"POST", API_POST}, {"PUT", API_PUT},
         {"DELETE", API_DELETE},
@@ -239,7 +236,7 @@ static int request_find_method(Request *request)
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         if (strcmp(verbs[i].name, name))
             continue;
-        ApiVerb verb = request->route.action && verbs[i].verb == API_POST ? API_ACTION
+        RestVerb verb = request->route.action && verbs[i].verb == API_POST ? API_ACTION
                                                                           : verbs[i].verb;
         if (!request->route.action || verb == API_ACTION)
             request->method = route_method(&request->route, verb);
@@ -302,7 +299,7 @@ static bool body_has(const ApiType *type, const void *object, const char *need)
 
 static int request_check_needs(Request *request)
 {
-    const ApiMethod *method = request->method;
+    const RestMethod *method = request->method;
     AUTO_STRBUF missing = {0};
     for (const char *const *need = method->needs; need && *need; need++)
         if (!request->body || !body_has(method->body, request->body, *need))
@@ -347,7 +344,7 @@ static int request_parse_body(Request *request)
     size_t length;
     const char *text = http_body(request->http, &length);
     const char *type = http_header(request->http, "Content-Type");
-    const ApiMethod *method = request->method;
+    const RestMethod *method = request->method;
     size_t blank = strspn(text, " \t\r\n");
     if (!method->body || method->verb == API_GET || method->verb == API_DELETE)
         return 0;
@@ -371,7 +368,7 @@ static int request_parse_body(Request *request)
 
 static void request_run(Request *request)
 {
-    const ApiMethod *method = request->method;
+    const RestMethod *method = request->method;
     if (method->verb != API_GET) {
         method->act(request);
         return;

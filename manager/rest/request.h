@@ -5,12 +5,13 @@
 #include "api/codec/write.h"
 #include "base/http_server.h"
 #include "manager/manager.h"
+#include "manager/operations/operation.h"
 #include "manager/rest/routes.h"
 
 enum { ROUTE_DEPTH_MAX = 8 };
 
 typedef struct RouteStep {
-    const ApiService *service;
+    const RestService *service;
     const char *segment; // as it stands in the URL: "vms", or an id
     bool is_id;
 } RouteStep;
@@ -24,7 +25,7 @@ typedef struct Route {
 
 typedef struct QueryParameter {
     const char *name, *value; // value "" when given without one
-    struct QueryParameter *next;
+    const struct QueryParameter *next;
 } QueryParameter;
 
 typedef struct User {
@@ -38,7 +39,7 @@ struct Request {
     Http *http; // NULL in an inner request (follow)
     Arena arena;
     Route route;
-    const ApiMethod *method;
+    const RestMethod *method;
     const QueryParameter *query;
     const char *prefix; // of hrefs, with /v4 when the client said so
     bool json, all_content, filter, head;
@@ -63,10 +64,10 @@ bool request_has_right(const Request *request, Permit permit);
 
 // Finds services along the path; `route->path` keeps it. Returns false when nothing lies there.
 bool route_find(Arena *arena, const char *path, Route *ret);
-const ApiService *route_service(const Route *route);
-const ApiMethod *route_method(const Route *route, ApiVerb verb);
+const RestService *route_service(const Route *route);
+const RestMethod *route_method(const Route *route, RestVerb verb);
 // Links and actions that objects of a service show.
-void route_names(const ApiService *service, const char *const **ret_links,
+void route_names(const RestService *service, const char *const **ret_links,
                  const char *const **ret_actions);
 
 // An entity by the id in the URL, or 404.

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "manager/inventory/state.h"
 #include "manager/rest/items.h"
+#include "rest_handlers.h"
 
 // Collections that can be searched get a second link.
 static const char *const searchable[] = {
@@ -75,24 +76,14 @@ static ApiProductInfo *root_product(Arena *arena, const Manager *manager)
     return info;
 }
 
-static void root_add_link(Arena *arena, ApiApi *api, const char *rel, const char *href)
+// "vms/search": where a client puts its search into the URL.
+static ApiExtraLink *root_search_links(Arena *arena)
 {
-    ApiLink *link = ARENA_NEW(arena, ApiLink);
-    link->rel = rel;
-    link->href = href;
-    api_list_add(arena, &api->link, link);
-}
-
-static void root_links(Arena *arena, ApiApi *api)
-{
-    for (int i = 0; i < api_root->locator_count; i++) {
-        const char *path = api_root->locators[i].path;
-        root_add_link(arena, api, path, arena_format(arena, "/%s", path));
-        for (size_t j = 0; j < COUNT_OF(searchable); j++)
-            if (!strcmp(searchable[j], path))
-                root_add_link(arena, api, arena_format(arena, "%s/search", path),
-                              arena_format(arena, "/%s?search={query}", path));
-    }
+    ApiExtraLink *links = ARENA_ARRAY(arena, ApiExtraLink, COUNT_OF(searchable) + 1);
+    for (size_t i = 0; i < COUNT_OF(searchable); i++)
+        links[i] = (ApiExtraLink){arena_format(arena, "%s/search", searchable[i]),
+                                  arena_format(arena, "/%s?search={query}", searchable[i])};
+    return links;
 }
 
 static ApiUser *root_user(Arena *arena, const Request *request)
@@ -106,7 +97,6 @@ int root_get(Request *request, Items *items)
 {
     Arena *arena = &request->arena;
     ApiApi *api = ARENA_NEW(arena, ApiApi);
-    root_links(arena, api);
     api->product_info = root_product(arena, request->manager);
     api->special_objects = ARENA_NEW(arena, ApiSpecialObjects);
     api->special_objects->blank_template = ARENA_NEW(arena, ApiTemplate);
@@ -117,7 +107,7 @@ int root_get(Request *request, Items *items)
         api->summary = root_summary(arena, request->manager->inventory);
     api->time = API_INT(clock_wall_ms());
     api->authenticated_user = api->effective_user = root_user(arena, request);
-    items->type = &api_type_api;
+    items->extra_links = root_search_links(arena);
     items_add_value(items, api);
     return 0;
 }

@@ -2,11 +2,11 @@
 
 #include "manager/rest/request.h"
 
-static const ApiLocator *locator_find(const ApiService *service, const char *segment)
+static const RestLocator *locator_find(const RestService *service, const char *segment)
 {
-    const ApiLocator *by_id = NULL;
+    const RestLocator *by_id = NULL;
     for (int i = 0; i < service->locator_count; i++) {
-        const ApiLocator *locator = &service->locators[i];
+        const RestLocator *locator = &service->locators[i];
         if (locator->path[0] == '{')
             by_id = locator;
         else if (!strcmp(locator->path, segment))
@@ -15,7 +15,7 @@ static const ApiLocator *locator_find(const ApiService *service, const char *seg
     return by_id;
 }
 
-static bool action_exists(const ApiService *service, const char *segment)
+static bool action_exists(const RestService *service, const char *segment)
 {
     for (int i = 0; i < service->method_count; i++)
         if (service->methods[i].verb == API_ACTION && !strcmp(service->methods[i].action, segment))
@@ -27,14 +27,14 @@ bool route_find(Arena *arena, const char *path, Route *ret)
 {
     Route route = {.path = path, .depth = 1};
     char *rest = arena_string(arena, path);
-    route.steps[0] = (RouteStep){api_root, "", false};
+    route.steps[0] = (RouteStep){rest_root, "", false};
     for (char *segment; (segment = strsep(&rest, "/"));) {
-        const ApiService *here = route.steps[route.depth - 1].service;
+        const RestService *here = route.steps[route.depth - 1].service;
         if (!*segment)
             continue;
         if (route.action)
             return false;
-        const ApiLocator *locator = locator_find(here, segment);
+        const RestLocator *locator = locator_find(here, segment);
         // "/vms/ID/start": an action, unless a collection has that name.
         if ((!locator || locator->path[0] == '{') && action_exists(here, segment)) {
             route.action = segment;
@@ -49,16 +49,16 @@ bool route_find(Arena *arena, const char *path, Route *ret)
     return true;
 }
 
-const ApiService *route_service(const Route *route)
+const RestService *route_service(const Route *route)
 {
     return route->steps[route->depth - 1].service;
 }
 
-const ApiMethod *route_method(const Route *route, ApiVerb verb)
+const RestMethod *route_method(const Route *route, RestVerb verb)
 {
-    const ApiService *service = route_service(route);
+    const RestService *service = route_service(route);
     for (int i = 0; i < service->method_count; i++) {
-        const ApiMethod *method = &service->methods[i];
+        const RestMethod *method = &service->methods[i];
         if (method->verb == verb && (verb != API_ACTION || !strcmp(method->action, route->action)))
             return method;
     }
@@ -81,7 +81,7 @@ static const char **names_add(const char **names, int *count, const char *name)
     return names;
 }
 
-static void names_make(const ApiService *service, ServiceNames *names)
+static void names_make(const RestService *service, ServiceNames *names)
 {
     int links = 0, actions = 0;
     for (int i = 0; i < service->locator_count; i++)
@@ -92,20 +92,20 @@ static void names_make(const ApiService *service, ServiceNames *names)
             names->actions = names_add(names->actions, &actions, service->methods[i].action);
 }
 
-void route_names(const ApiService *service, const char *const **ret_links,
+void route_names(const RestService *service, const char *const **ret_links,
                  const char *const **ret_actions)
 {
     if (!service_names) {
-        service_names = NEW_ARRAY(ServiceNames, api_services_count);
-        for (size_t i = 0; i < api_services_count; i++)
-            names_make(api_services[i], &service_names[i]);
+        service_names = NEW_ARRAY(ServiceNames, rest_services_count);
+        for (size_t i = 0; i < rest_services_count; i++)
+            names_make(rest_services[i], &service_names[i]);
     }
     *ret_links = *ret_actions = NULL;
     // Services lie in one sorted table: the row's index is found by name.
-    size_t low = 0, high = api_services_count;
+    size_t low = 0, high = rest_services_count;
     while (service && low < high) {
         size_t middle = (low + high) / 2;
-        int order = strcmp(api_services[middle]->name, service->name);
+        int order = strcmp(rest_services[middle]->name, service->name);
         if (!order) {
             *ret_links = service_names[middle].links;
             *ret_actions = service_names[middle].actions;

@@ -14,21 +14,21 @@ typedef int RestRead(Request *request, Items *items);
 // Acts: answers by one of the functions of reply.h, now or later.
 typedef void RestAct(Request *request);
 
-typedef enum ApiVerb { API_GET, API_POST, API_PUT, API_DELETE, API_ACTION } ApiVerb;
+typedef enum RestVerb { API_GET, API_POST, API_PUT, API_DELETE, API_ACTION } RestVerb;
 
-typedef struct ApiParameter {
+typedef struct RestParameter {
     const char *name;
     ApiKind kind;
     const void *type;
-} ApiParameter;
+} RestParameter;
 
-typedef struct ApiMethod {
+typedef struct RestMethod {
     const char *name;
-    ApiVerb verb;
+    RestVerb verb;
     const char *action;  // for API_ACTION
     const ApiType *body, *result;
     bool result_is_list;
-    const ApiParameter *parameters;
+    const RestParameter *parameters;
     int parameter_count;
     const char *const *needs; // members the body must have: "name", "cluster.id|name"
     union {
@@ -37,24 +37,24 @@ typedef struct ApiMethod {
     };
     Permit permit;
     EventCode event;
-} ApiMethod;
+} RestMethod;
 
-typedef struct ApiService ApiService;
+typedef struct RestService RestService;
 
-typedef struct ApiLocator {
+typedef struct RestLocator {
     const char *path; // a word, or "{id}"
     const char *name;
-    const ApiService *service;
-} ApiLocator;
+    const RestService *service;
+} RestLocator;
 
-struct ApiService {
+struct RestService {
     const char *name;
-    const ApiMethod *methods;
+    const RestMethod *methods;
     int method_count;
-    const ApiLocator *locators;
+    const RestLocator *locators;
     int locator_count;
 };
 
-extern const ApiService *const api_services[];
-extern const size_t api_services_count;
-extern const ApiService *const api_root;
+extern const RestService *const rest_services[];
+extern const size_t rest_services_count;
+extern const RestService *const rest_root;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "manager/inventory/change.h"
 #include "manager/inventory/state.h"
 #include "manager/manager.h"
 

@@ -26,7 +26,7 @@ def method_rows(model, service, out):
                     parameters.append(parameter)
         tag = f'{snake(service.name)}_{method.name}'
         if parameters:
-            out.append(f'static const ApiParameter parameters_{tag}[] = {{')
+            out.append(f'static const RestParameter parameters_{tag}[] = {{')
             for parameter in parameters:
                 kind, described = typed(model, parameter.type)
                 out.append(f'    {{{c_string(parameter.name)}, {kind}, {described}}},')
@@ -56,8 +56,7 @@ def method_rows(model, service, out):
     return rows
 
 
-def source(model):
-    out = [HEADER, '#include "manager/rest/routes.h"', '']
+def handlers_of(model):
     handlers = {}
     for service in model.services.values():
         for method in service.methods:
@@ -66,33 +65,42 @@ def source(model):
                 if handlers.setdefault(method.handler, shape) != shape:
                     raise SystemExit(f'{method.where}: {method.handler} reads in one place and '
                                      'acts in another')
-    for name, shape in sorted(handlers.items()):
+    return sorted(handlers.items())
+
+
+def handlers_header(model):
+    out = [HEADER, '#pragma once', '', '#include "manager/rest/routes.h"', '']
+    for name, shape in handlers_of(model):
         out.append(f'RestRead {name};' if shape == 'read' else f'RestAct {name};')
-    out.append('')
+    return '\n'.join(out) + '\n'
+
+
+def source(model):
+    out = [HEADER, '#include "rest_handlers.h"', '']
     services = sorted(model.services.values(), key=lambda s: s.name)
-    out += [f'static const ApiService service_{snake(s.name)};' for s in services]
+    out += [f'static const RestService service_{snake(s.name)};' for s in services]
     out.append('')
     for service in services:
         name = snake(service.name)
         rows = method_rows(model, service, out)
         if rows:
-            out.append(f'static const ApiMethod methods_{name}[] = {{')
+            out.append(f'static const RestMethod methods_{name}[] = {{')
             out += rows
             out.append('};')
         if service.locators:
-            out.append(f'static const ApiLocator locators_{name}[] = {{')
+            out.append(f'static const RestLocator locators_{name}[] = {{')
             for path, target, locator in service.locators:
                 out.append(f'    {{{c_string(path)}, {c_string(locator)}, '
                            f'&service_{snake(target)}}},')
             out.append('};')
-        out.append(f'static const ApiService service_{name} = {{{c_string(service.name)}, '
+        out.append(f'static const RestService service_{name} = {{{c_string(service.name)}, '
                    f'{f"methods_{name}" if rows else "NULL"}, {len(rows)}, '
                    f'{f"locators_{name}" if service.locators else "NULL"}, '
                    f'{len(service.locators)}}};')
     out.append('')
-    out.append('const ApiService *const api_services[] = {')
+    out.append('const RestService *const rest_services[] = {')
     out += [f'    &service_{snake(s.name)},' for s in services]
     out.append('};')
-    out.append(f'const size_t api_services_count = {len(services)};')
-    out.append(f'const ApiService *const api_root = &service_{snake(model.root().name)};')
+    out.append(f'const size_t rest_services_count = {len(services)};')
+    out.append(f'const RestService *const rest_root = &service_{snake(model.root().name)};')
     return '\n'.join(out) + '\n'

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes code and documents from the contract.
 
-    main.py API_FOLDER KIND OUTPUT      KIND: types-h types-c routes-c coverage
+    main.py API_FOLDER KIND OUTPUT      KIND: types-h types-c routes-c handlers-h coverage
 """
 
 import os
@@ -16,6 +16,7 @@ KINDS = {
     'types-h': c_types.header,
     'types-c': c_types.source,
     'routes-c': c_routes.source,
+    'handlers-h': c_routes.handlers_header,
     'coverage': coverage.page,
 }
 
