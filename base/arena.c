@@ -60,6 +60,8 @@ static ArenaChunk *arena_grow(Arena *arena, size_t need)
 
 void *arena_alloc(Arena *arena, size_t size)
 {
+    if (size > PTRDIFF_MAX)
+        abort();
     size_t rounded = (size + 15) & ~(size_t)15;
     ArenaChunk *chunk = arena->chunks;
     if (!chunk || chunk->size - chunk->used < rounded)
@@ -67,6 +69,14 @@ void *arena_alloc(Arena *arena, size_t size)
     void *memory = chunk->data + chunk->used;
     chunk->used += rounded;
     return memory;
+}
+
+void *arena_array(Arena *arena, size_t count, size_t size)
+{
+    size_t whole;
+    if (__builtin_mul_overflow(count, size, &whole))
+        abort();
+    return arena_alloc(arena, whole);
 }
 
 char *arena_bytes(Arena *arena, const void *data, size_t length)

@@ -20,10 +20,12 @@ void arena_reset(Arena *arena);
 
 // Zeroed, aligned to 16 bytes.
 void *arena_alloc(Arena *arena, size_t size);
+void *arena_array(Arena *arena, size_t count, size_t size);
 char *arena_string(Arena *arena, const char *text);
 char *arena_bytes(Arena *arena, const void *data, size_t length);
-char *arena_format(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_format(Arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3), nonnull(2)));
 
 #define ARENA_NEW(arena, Type)          ((Type *)arena_alloc((arena), sizeof(Type)))
-#define ARENA_ARRAY(arena, Type, count) ((Type *)arena_alloc((arena), sizeof(Type) * (count)))
+#define ARENA_ARRAY(arena, Type, count) ((Type *)arena_array((arena), (count), sizeof(Type)))
 #define AUTO_ARENA                      __attribute__((cleanup(arena_done))) Arena

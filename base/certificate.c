@@ -1,5 +1,6 @@
 #include "base/certificate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -67,6 +68,7 @@ static char *pem_of_key(EVP_PKEY *key)
 
 static X509 *certificate_parse(const char *pem)
 {
+    ERR_clear_error();
     BIO *bio = BIO_new_mem_buf(pem, -1);
     X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
@@ -76,20 +78,27 @@ static X509 *certificate_parse(const char *pem)
 static EVP_PKEY *key_parse(const char *pem)
 {
     BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    // An empty password, or OpenSSL asks for one on the terminal.
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
     BIO_free(bio);
     return key;
 }
 
-static X509_NAME *certificate_name(const char *organization, const char *common_name)
+static X509_NAME *certificate_name(const char *organization, const char *common_name, Fail *why)
 {
     X509_NAME *name = X509_NAME_new();
-    if (organization)
-        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organization, -1,
-                                   -1, 0);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1,
-                               0);
-    return name;
+    if ((!organization ||
+         X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organization,
+                                    -1, -1, 0)) &&
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name,
+                                   -1, -1, 0))
+        return name;
+    X509_NAME_free(name);
+    ERR_clear_error();
+    fail_set(why, FAIL_INVALID, "A certificate can't be made for the name \"%s\" of \"%s\".",
+             common_name, organization ? organization : "");
+    fail_hint(why, "Names in certificates have 1 to 64 characters.");
+    return NULL;
 }
 
 static void certificate_set_serial(X509 *certificate)
@@ -123,9 +132,11 @@ static char *certificate_alternatives(const char *names)
     char *rest = copy;
     for (char *name; (name = strsep(&rest, ","));) {
         struct in6_addr address;
+        name += strspn(name, " ");
         if (!*name)
             continue;
-        bool ip = inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
+        bool ip =
+            inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
         strbuf_addf(&text, "%s%s:%s", text.length ? "," : "", ip ? "IP" : "DNS", name);
     }
     return strbuf_take(&text);
@@ -151,7 +162,9 @@ int certificate_make_authority(const char *organization, const char *name, Certi
     AUTO(EVP_PKEY) EVP_PKEY *key = EVP_EC_gen("P-256");
     if (!key)
         return certificate_fail(why, "A key for the certificate authority could not be made.");
-    X509_NAME *subject = certificate_name(organization, name);
+    X509_NAME *subject = certificate_name(organization, name, why);
+    if (!subject)
+        return -EINVAL;
     AUTO(X509) X509 *certificate = certificate_begin(subject, subject, key, 3650);
     X509_NAME_free(subject);
     if (!certificate_extend(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE") ||
@@ -172,9 +185,11 @@ static int certificate_sign(const CertificatePair *authority, EVP_PKEY *key,
     AUTO(EVP_PKEY) EVP_PKEY *issuer_key = key_parse(authority->key);
     if (!issuer || !issuer_key)
         return certificate_fail(why, "The certificate authority's files can't be read.");
-    X509_NAME *subject = certificate_name(organization, common_name);
-    AUTO(X509) X509 *certificate =
-        certificate_begin(subject, X509_get_subject_name(issuer), key, days);
+    X509_NAME *subject = certificate_name(organization, common_name, why);
+    if (!subject)
+        return -EINVAL;
+    X509_NAME *signer = X509_get_subject_name(issuer);
+    AUTO(X509) X509 *certificate = certificate_begin(subject, signer, key, days);
     X509_NAME_free(subject);
     AUTO_FREE char *alternatives = certificate_alternatives(names);
     if (!certificate_extend(certificate, issuer, NID_basic_constraints, "critical,CA:FALSE") ||
@@ -214,7 +229,9 @@ int certificate_make_request(const char *common_name, char **ret_request, char *
     AUTO(X509_REQ) X509_REQ *request = X509_REQ_new();
     if (!key)
         return certificate_fail(why, "A key could not be made.");
-    X509_NAME *subject = certificate_name(NULL, common_name);
+    X509_NAME *subject = certificate_name(NULL, common_name, why);
+    if (!subject)
+        return -EINVAL;
     X509_REQ_set_subject_name(request, subject);
     X509_NAME_free(subject);
     X509_REQ_set_pubkey(request, key);
@@ -278,7 +295,8 @@ char *certificate_subject(const char *certificate)
     if (!parsed)
         return NULL;
     BIO *bio = BIO_new(BIO_s_mem());
-    X509_NAME_print_ex(bio, X509_get_subject_name(parsed), 0, XN_FLAG_COMPAT | XN_FLAG_SEP_COMMA_PLUS);
+    X509_NAME_print_ex(bio, X509_get_subject_name(parsed), 0,
+                       XN_FLAG_COMPAT | XN_FLAG_SEP_COMMA_PLUS);
     return bio_take(bio);
 }
 

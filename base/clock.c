@@ -43,7 +43,8 @@ static int64_t clock_days(int year, int month, int day)
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t era = (y >= 0 ? y : y - 399) / 400;
     unsigned yoe = (unsigned)(y - era * 400);
-    unsigned doy = (153 * (unsigned)(month > 2 ? month - 3 : month + 9) + 2) / 5 + (unsigned)day - 1;
+    unsigned doy =
+        (153 * (unsigned)(month > 2 ? month - 3 : month + 9) + 2) / 5 + (unsigned)day - 1;
     unsigned doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
     return era * 146097 + (int64_t)doe - 719468;
 }
@@ -57,6 +58,8 @@ static char *clock_put(char *at, unsigned number, int digits)
 
 char *clock_iso(int64_t wall_ms, char text[CLOCK_ISO_SIZE])
 {
+    static const int64_t first = -62167219200000, last = 253402300799999; // years 0 to 9999
+    wall_ms = wall_ms < first ? first : wall_ms > last ? last : wall_ms;
     int64_t days = wall_ms / 86400000, rest = wall_ms % 86400000;
     if (rest < 0) {
         rest += 86400000;
@@ -64,8 +67,6 @@ char *clock_iso(int64_t wall_ms, char text[CLOCK_ISO_SIZE])
     }
     int year, month, day;
     clock_civil(days, &year, &month, &day);
-    if (year < 0 || year > 9999)
-        year = year < 0 ? 0 : 9999;
     char *at = clock_put(text, (unsigned)year, 4);
     *at++ = '-';
     at = clock_put(at, (unsigned)month, 2);
@@ -103,21 +104,23 @@ static bool clock_skip(const char **at, char wanted)
     return true;
 }
 
-static int clock_fraction_ms(const char **at)
+static bool clock_fraction(const char **at, int *ret_ms)
 {
-    int ms = 0, scale = 100;
+    int scale = 100;
+    *ret_ms = 0;
     if (!clock_skip(at, '.'))
-        return 0;
+        return true;
+    const char *digits = *at;
     for (; isdigit((unsigned char)**at); (*at)++, scale /= 10)
-        ms += (**at - '0') * scale;
-    return ms;
+        *ret_ms += (**at - '0') * scale;
+    return *at != digits;
 }
 
 static bool clock_zone(const char **at, int *ret_minutes)
 {
     int hours, minutes, sign = **at == '-' ? -1 : 1;
     *ret_minutes = 0;
-    if (!**at || (clock_skip(at, 'Z') && !**at))
+    if (!strcmp(*at, "") || !strcmp(*at, "Z"))
         return true;
     if (**at != '+' && **at != '-')
         return false;
@@ -125,25 +128,32 @@ static bool clock_zone(const char **at, int *ret_minutes)
     if (!clock_digits(at, 2, &hours))
         return false;
     clock_skip(at, ':');
-    if (!clock_digits(at, 2, &minutes) || **at || hours > 14 || minutes > 59)
+    if (!clock_digits(at, 2, &minutes) || **at || minutes > 59 || hours * 60 + minutes > 14 * 60)
         return false;
     *ret_minutes = sign * (hours * 60 + minutes);
     return true;
 }
 
+static int clock_month_days(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 || year % 400 == 0);
+    return days[month - 1] + (month == 2 && leap);
+}
+
 bool clock_parse_iso(const char *text, int64_t *ret_wall_ms)
 {
-    int year, month, day, hour, minute, second, zone;
+    int year, month, day, hour, minute, second, ms, zone;
     if (!clock_digits(&text, 4, &year) || !clock_skip(&text, '-') ||
         !clock_digits(&text, 2, &month) || !clock_skip(&text, '-') ||
         !clock_digits(&text, 2, &day) || !clock_skip(&text, 'T') ||
         !clock_digits(&text, 2, &hour) || !clock_skip(&text, ':') ||
         !clock_digits(&text, 2, &minute) || !clock_skip(&text, ':') ||
-        !clock_digits(&text, 2, &second))
+        !clock_digits(&text, 2, &second) || !clock_fraction(&text, &ms) ||
+        !clock_zone(&text, &zone))
         return false;
-    int ms = clock_fraction_ms(&text);
-    if (!clock_zone(&text, &zone) || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 ||
-        minute > 59 || second > 60)
+    if (month < 1 || month > 12 || day < 1 || day > clock_month_days(year, month) || hour > 24 ||
+        minute > 59 || second > 60 || (hour == 24 && (minute || second || ms)))
         return false;
     int64_t seconds = clock_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     *ret_wall_ms = (seconds - (int64_t)zone * 60) * 1000 + ms;

@@ -76,7 +76,7 @@ void fail_copy(Fail *to, const Fail *from)
     };
 }
 
-static char *fail_vformat(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static char *fail_vformat(const char *format, va_list args)
 {
     AUTO_STRBUF text = {0};
     strbuf_addv(&text, format, args);
@@ -114,9 +114,10 @@ void fail_detail(Fail *why, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    free(why->detail);
-    why->detail = fail_vformat(format, args);
+    char *text = fail_vformat(format, args); // of the old one, perhaps
     va_end(args);
+    free(why->detail);
+    why->detail = text;
 }
 
 void fail_hint(Fail *why, const char *format, ...)
@@ -125,17 +126,19 @@ void fail_hint(Fail *why, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    free(why->hint);
-    why->hint = fail_vformat(format, args);
+    char *text = fail_vformat(format, args); // of the old one, perhaps
     va_end(args);
+    free(why->hint);
+    why->hint = text;
 }
 
 void fail_object(Fail *why, const char *id)
 {
     if (!fail_is_set(why))
         return;
+    char *copy = memory_string(id);
     free(why->object);
-    why->object = memory_string(id);
+    why->object = copy;
 }
 
 void fail_prefix(Fail *why, const char *format, ...)

@@ -90,8 +90,8 @@ int file_write_atomic(const char *path, const void *data, size_t length, mode_t 
 int directory_make(const char *path, mode_t mode)
 {
     AUTO_FREE char *copy = memory_string(path);
-    for (char *at = copy + 1; at[0]; at++) {
-        if (*at != '/')
+    for (char *at = copy; *at; at++) {
+        if (*at != '/' || at == copy)
             continue;
         *at = 0;
         if (mkdir(copy, mode) < 0 && errno != EEXIST)

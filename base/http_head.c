@@ -145,7 +145,7 @@ static int http_judge(HttpHead *head, const char **ret_error)
             else if (head->minor == 0 && http_list_has(header->value, "keep-alive"))
                 head->keep_alive = true;
         } else if (!strcasecmp(header->name, "Expect")) {
-            head->expects_continue = !strcasecmp(header->value, "100-continue");
+            head->expects_continue = head->minor == 1 && !strcasecmp(header->value, "100-continue");
         }
     }
     if (lengths && encodings) {

@@ -5,9 +5,9 @@
 #include "base/memory.h"
 
 enum {
-    HTTP_LINE_MAX = 8192,     // bytes of the request line
-    HTTP_HEAD_MAX = 32768,    // bytes of the whole head
-    HTTP_HEADERS_MAX = 100,   // header lines
+    HTTP_LINE_MAX = 8192,   // bytes of the request line
+    HTTP_HEAD_MAX = 32768,  // bytes of the whole head
+    HTTP_HEADERS_MAX = 100, // header lines
 };
 
 typedef struct HttpHeader {

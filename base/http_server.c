@@ -31,7 +31,7 @@ struct HttpServer {
     int count;
     Map per_address; // peer -> (void *)count
     uv_timer_t sweep;
-    bool stopping;
+    bool stopping, freed, swept;
     int64_t stop_deadline;
     void (*stopped)(void *);
     void *stopped_argument;
@@ -50,13 +50,19 @@ struct Connection {
     List node;
     ConnectionState state;
     Http *http;
-    int64_t since;       // of the state, or of its last progress
+    int64_t since; // of the state, or of its last progress
     size_t last_queued;
     char *peer;
     bool shut; // stream_close() was called
 };
 
-typedef enum ChunkState { CHUNK_SIZE, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER, CHUNK_DONE } ChunkState;
+typedef enum ChunkState {
+    CHUNK_SIZE,
+    CHUNK_DATA,
+    CHUNK_DATA_END,
+    CHUNK_TRAILER,
+    CHUNK_DONE
+} ChunkState;
 
 struct Http {
     Connection *connection; // NULL when the client has gone
@@ -71,14 +77,22 @@ struct Http {
     StrBuf body;
     int64_t body_left;
     ChunkState chunk;
+    size_t trailers; // bytes of them so far
     bool body_decided, body_complete, continue_sent;
+    bool full; // the receiver took less than it was offered
     // answer
     StrBuf headers;
+    int64_t answer_left; // of the announced length; -1 when none was announced
     bool begun, ended, chunked_answer, no_body, may_compress, close_after;
     z_stream *gzip;
     HttpPull pull;
     HttpDone released, gone, drained;
     void *pull_argument, *gone_argument, *drained_argument;
+};
+
+enum {
+    HTTP_CHUNK_LINE_MAX = 4096,
+    HTTP_PULLS = 16, // per turn of the loop, so that one fast client doesn't starve the others
 };
 
 static void connection_next(Connection *connection);
@@ -125,10 +139,10 @@ static void http_lost(Http *http)
     http->connection = NULL;
     if (!http->ended) {
         HttpDone gone = TAKE(http->gone);
-        bool pulling = http->pull != NULL;
+        bool waiting = http->pull || http->collected; // for us: nobody else will end it
         if (gone)
             gone(http, http->gone_argument);
-        if (pulling && !http->ended)
+        if (waiting)
             http_finish(http);
     }
     http_unref(http);
@@ -153,10 +167,25 @@ static void server_count_address(HttpServer *server, const char *peer, int chang
 
 static void connection_close(Connection *connection, bool flush)
 {
-    if (connection->shut)
+    if (connection->shut && flush)
         return;
     connection->shut = true;
     stream_close(connection->stream, flush);
+}
+
+// Lets the stream show again what it has.
+static void connection_look(Connection *connection)
+{
+    stream_pause(connection->stream);
+    stream_resume(connection->stream);
+}
+
+static void server_release(HttpServer *server)
+{
+    if (!server->freed || !server->swept || server->count)
+        return;
+    map_done(&server->per_address);
+    free(server);
 }
 
 static void server_maybe_stopped(HttpServer *server)
@@ -181,6 +210,7 @@ static void connection_closed(Stream *stream, const Fail *why, void *owner)
     free(connection->peer);
     free(connection);
     server_maybe_stopped(server);
+    server_release(server);
 }
 
 static void connection_refuse(Connection *connection, int status, const char *text)
@@ -190,6 +220,7 @@ static void connection_refuse(Connection *connection, int status, const char *te
         "Connection: close\r\n\r\n%s\n",
         status, http_status_text(status), strlen(text) + 1, text);
     stream_write(connection->stream, answer, strlen(answer));
+    stream_linger(connection->stream);
     connection_close(connection, true);
 }
 
@@ -201,7 +232,7 @@ static size_t connection_take_head(Connection *connection, const char *data, siz
         size_t skip = 0;
         while (skip + 1 < length && data[skip] == '\r' && data[skip + 1] == '\n')
             skip += 2;
-        if (skip)
+        if (skip || (length == 1 && *data == '\r'))
             return skip;
         connection->state = CONNECTION_HEAD;
         connection->since = clock_monotonic_ms();
@@ -242,27 +273,35 @@ static void http_body_done(Http *http)
     connection->state = CONNECTION_ANSWER;
     HttpDone collected = TAKE(http->collected);
     HttpBody receive = http->receive;
-    if (http->ended)
-        connection_next(connection);
-    else if (collected)
+    if (collected)
         collected(http, http->body_argument);
     else if (receive)
         receive(http, NULL, 0, http->body_argument);
 }
 
+// The server's own answer to a body that can't be read on. The application is told by its `gone`,
+// as when the client had gone: it may be busy with what it has received so far.
+static void http_refuse(Http *http, int status, const char *text)
+{
+    if (http->begun)
+        connection_close(http->connection, false);
+    else
+        connection_refuse(http->connection, status, text);
+}
+
 // Hands body bytes on; returns how many were taken.
 static size_t http_body_bytes(Http *http, const char *data, size_t length)
 {
-    if (http->ended)
-        return length; // answered already: the rest is thrown away
-    if (http->receive)
-        return http->receive(http, data, length, http->body_argument);
+    if (http->receive) {
+        size_t taken = http->receive(http, data, length, http->body_argument);
+        http->full = taken < length;
+        return taken;
+    }
     if (!http->collected)
         return 0;
     if (http->body.length + length > http->body_limit) {
-        http->close_after = true;
-        http_reply(http, 413, "text/plain", "The body is too large.\n", 23);
-        return length;
+        http_refuse(http, 413, "The body is too large.");
+        return 0;
     }
     strbuf_add(&http->body, data, length);
     return length;
@@ -291,20 +330,12 @@ static bool chunk_size_parse(const char *line, size_t length, int64_t *ret)
 // One line of chunked framing; returns its length with CR LF, 0 when incomplete, -1 when wrong.
 static ssize_t chunk_line(const char *data, size_t length)
 {
-    const char *stop = memchr(data, '\n', length);
+    size_t most = length < HTTP_CHUNK_LINE_MAX ? length : HTTP_CHUNK_LINE_MAX;
+    const char *stop = memchr(data, '\n', most);
     if (!stop)
-        return length > 4096 ? -1 : 0;
-    return stop == data || stop[-1] != '\r' ? -1 : stop - data + 1;
-}
-
-static void http_chunk_broken(Http *http)
-{
-    if (http->ended)
-        connection_close(http->connection, true);
-    else {
-        http->close_after = true;
-        http_reply(http, 400, "text/plain", "The chunked body is malformed.\n", 31);
-    }
+        return length >= HTTP_CHUNK_LINE_MAX ? -1 : 0;
+    const char *back = memchr(data, '\r', (size_t)(stop - data)); // the only one
+    return !back || back != stop - 1 ? -1 : stop - data + 1;
 }
 
 static size_t http_take_chunked(Http *http, const char *data, size_t length)
@@ -329,9 +360,12 @@ static size_t http_take_chunked(Http *http, const char *data, size_t length)
         http->chunk = CHUNK_DONE;
         http_body_done(http);
         return 2;
+    } else if (line > 0) {
+        http->trailers += (size_t)line;
+        wrong = http->trailers > HTTP_HEAD_MAX;
     }
     if (wrong) {
-        http_chunk_broken(http);
+        http_refuse(http, 400, "The chunked body is malformed.");
         return 0;
     }
     return line > 0 ? (size_t)line : 0;
@@ -339,7 +373,7 @@ static size_t http_take_chunked(Http *http, const char *data, size_t length)
 
 static size_t http_take_body(Http *http, const char *data, size_t length)
 {
-    if (!http->body_decided && !http->ended)
+    if (!http->body_decided)
         return 0; // the application has not said yet what it wants
     if (http->head.chunked)
         return http_take_chunked(http, data, length);
@@ -354,10 +388,11 @@ static size_t http_take_body(Http *http, const char *data, size_t length)
 static size_t connection_data(Stream *stream, const char *data, size_t length, void *owner)
 {
     Connection *connection = owner;
-    (void)stream;
     if (connection->shut)
         return length;
     size_t taken = 0;
+    if (connection->state <= CONNECTION_HEAD && stream_queued(stream) >= STREAM_LOW_WATER)
+        return 0; // it doesn't read its answers: no more of them until it does
     if (connection->state <= CONNECTION_HEAD)
         taken = connection_take_head(connection, data, length);
     else if (connection->state == CONNECTION_BODY) {
@@ -385,9 +420,9 @@ static void connection_drained(Stream *stream, void *owner)
     Http *http = connection->http;
     (void)stream;
     connection->since = clock_monotonic_ms();
-    if (!http || http->ended)
-        return;
-    if (http->pull)
+    if (!http)
+        connection_look(connection); // for the next request
+    else if (http->pull)
         http_pull_more(http);
     else if (http->drained)
         http->drained(http, http->drained_argument);
@@ -406,6 +441,8 @@ static void connection_next(Connection *connection)
     Http *http = connection->http;
     bool keep = http->head.keep_alive && !http->close_after && http->body_complete &&
                 !connection->server->stopping;
+    if (!http->body_complete)
+        stream_linger(connection->stream);
     connection->http = NULL;
     http->connection = NULL;
     connection->state = CONNECTION_IDLE;
@@ -413,28 +450,30 @@ static void connection_next(Connection *connection)
     http_unref(http);
     if (!keep)
         connection_close(connection, true);
-    else {
-        stream_pause(connection->stream); // pipelined requests are looked at from the loop
-        stream_resume(connection->stream);
-    }
+    else
+        connection_look(connection); // pipelined requests, from the loop
 }
 
 static Connection *connection_new(HttpServer *server, const char *peer)
 {
     Connection *connection = NEW(Connection);
-    *connection = (Connection){.server = server,
-                               .peer = memory_string(peer),
-                               .since = clock_monotonic_ms()};
+    *connection =
+        (Connection){.server = server, .peer = memory_string(peer), .since = clock_monotonic_ms()};
     list_append(&server->connections, &connection->node);
     server->count++;
     server_count_address(server, connection->peer, 1);
     return connection;
 }
 
+static bool server_is_full(const HttpServer *server, const char *peer)
+{
+    return server->stopping || server->count >= server->limits.connections ||
+           (intptr_t)map_get(&server->per_address, peer) >= server->limits.connections_per_address;
+}
+
 void http_server_adopt(HttpServer *server, int fd, TlsContext *tls, const char *peer)
 {
-    if (server->stopping || server->count >= server->limits.connections ||
-        (intptr_t)map_get(&server->per_address, peer) >= server->limits.connections_per_address) {
+    if (server_is_full(server, peer)) {
         memory_closep(&fd);
         return;
     }
@@ -445,10 +484,15 @@ void http_server_adopt(HttpServer *server, int fd, TlsContext *tls, const char *
 
 void http_server_adopt_stream(HttpServer *server, Stream *stream)
 {
+    bool full = server_is_full(server, stream_peer(stream));
     Connection *connection = connection_new(server, stream_peer(stream));
     connection->stream = stream;
     stream_set_owner(stream, &connection_handlers, connection);
     stream_set_input_limit(stream, HTTP_HEAD_MAX * 4);
+    if (full)
+        connection_close(connection, false);
+    else
+        connection_look(connection);
 }
 
 // ---- deadlines
@@ -476,11 +520,11 @@ static void connection_check(Connection *connection, int64_t now)
         break;
     case CONNECTION_BODY:
         // A receiver that takes nothing (its disk is slow) is not the client's fault.
-        if (spent > limits->stall_ms && connection->http->collected)
+        if (spent > limits->stall_ms && connection->http->body_decided && !connection->http->full)
             connection_close(connection, false);
         break;
     case CONNECTION_ANSWER:
-        if (queued && spent > limits->stall_ms)
+        if ((queued || connection->http->pull) && spent > limits->stall_ms)
             connection_close(connection, false);
         break;
     }
@@ -528,16 +572,19 @@ void http_server_stop(HttpServer *server, int grace_ms, void (*stopped)(void *),
 static void server_sweep_closed(uv_handle_t *handle)
 {
     HttpServer *server = handle->data;
-    MAP_EACH(&server->per_address, slot)
-        free((char *)slot->key);
-    map_done(&server->per_address);
-    free(server);
+    server->swept = true;
+    server_release(server);
 }
 
 void http_server_free(HttpServer *server)
 {
-    if (server)
-        uv_close((uv_handle_t *)&server->sweep, server_sweep_closed);
+    if (!server)
+        return;
+    server->stopping = server->freed = true;
+    server->stopped = NULL;
+    LIST_EACH(&server->connections, Connection, node, connection)
+        connection_close(connection, false);
+    uv_close((uv_handle_t *)&server->sweep, server_sweep_closed);
 }
 
 int http_server_connections(const HttpServer *server)
@@ -582,8 +629,7 @@ static void http_decide_body(Http *http)
         http->continue_sent = true;
         stream_write(http->connection->stream, text, sizeof(text) - 1);
     }
-    stream_pause(http->connection->stream);
-    stream_resume(http->connection->stream);
+    connection_look(http->connection);
 }
 
 void http_collect(Http *http, size_t limit, HttpDone done, void *argument)
@@ -592,15 +638,17 @@ void http_collect(Http *http, size_t limit, HttpDone done, void *argument)
         done(http, argument);
         return;
     }
-    if (http->head.has_length && http->head.length > (int64_t)limit) {
-        http->close_after = true;
-        http_reply(http, 413, "text/plain", "The body is too large.\n", 23);
+    if (!http->connection) {
+        http_finish(http);
         return;
     }
     http->body_limit = limit;
     http->collected = done;
     http->body_argument = argument;
-    http_decide_body(http);
+    if (http->head.has_length && http->head.length > (int64_t)limit)
+        http_refuse(http, 413, "The body is too large.");
+    else
+        http_decide_body(http);
 }
 
 const char *http_body(const Http *http, size_t *ret_length)
@@ -621,10 +669,8 @@ void http_receive(Http *http, HttpBody receive, void *argument)
 
 void http_receive_more(Http *http)
 {
-    if (!http->connection || http->body_complete)
-        return;
-    stream_pause(http->connection->stream);
-    stream_resume(http->connection->stream);
+    if (http->connection && !http->body_complete)
+        connection_look(http->connection);
 }
 
 void http_on_gone(Http *http, HttpDone gone, void *argument)
@@ -701,9 +747,19 @@ void http_compress(Http *http)
 
 static bool http_accepts_gzip(const Http *http)
 {
-    const char *accept = http_header(http, "Accept-Encoding");
-    const char *gzip = accept ? strcasestr(accept, "gzip") : NULL;
-    return gzip && strncmp(gzip + 4, ";q=0", 4);
+    const char *at = http_header(http, "Accept-Encoding");
+    for (; at; at = strchr(at, ',')) {
+        at += strspn(at, ", \t");
+        size_t length = strcspn(at, ",; \t");
+        if (length == 4 && !strncasecmp(at, "gzip", 4))
+            break;
+        if (!*at)
+            return false;
+    }
+    if (!at)
+        return false;
+    const char *weight = at + 4 + strspn(at + 4, " \t;");
+    return strncasecmp(weight, "q=", 2) || strtod(weight + 2, NULL) > 0;
 }
 
 static void http_start_gzip(Http *http)
@@ -713,7 +769,6 @@ static void http_start_gzip(Http *http)
     if (deflateInit2(http->gzip, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         abort();
     http_add_header(http, "Content-Encoding", "gzip");
-    http_add_header(http, "Vary", "Accept-Encoding, Accept");
 }
 
 static void http_add_date(StrBuf *out)
@@ -737,23 +792,29 @@ static void http_add_answer_head(Http *http, StrBuf *out, int status, const char
     bool bodiless = status == 204 || status == 304 || status < 200;
     http->begun = true;
     http->no_body = bodiless || !strcmp(http->head.method, "HEAD");
+    http->answer_left = http->no_body ? 0 : length;
     strbuf_addf(out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
     http_add_date(out);
     if (type && !bodiless)
         strbuf_addf(out, "Content-Type: %s\r\n", type);
-    if (length >= 0 && !bodiless)
+    if (length >= 0 && !bodiless) {
         strbuf_addf(out, "Content-Length: %lld\r\n", (long long)length);
-    else if (length < 0 && http->head.minor == 1) {
+    } else if (length < 0 && http->head.minor == 0) {
+        http->close_after = true; // HTTP/1.0: the end of the connection is the end of the body
+    } else if (length < 0 && !bodiless) {
         http->chunked_answer = true;
         strbuf_adds(out, "Transfer-Encoding: chunked\r\n");
-    } else if (length < 0)
-        http->close_after = true; // HTTP/1.0: the end of the connection is the end of the body
+    }
+    if (http->may_compress)
+        strbuf_adds(out, "Vary: Accept-Encoding, Accept\r\n");
     if (!http->body_complete)
         http->close_after = true; // bytes still to come would be taken for the next request
     if (!http->head.keep_alive || http->close_after ||
         (http->connection && http->connection->server->stopping)) {
         http->close_after = true;
         strbuf_adds(out, "Connection: close\r\n");
+    } else if (http->head.minor == 0) {
+        strbuf_adds(out, "Connection: keep-alive\r\n");
     }
     strbuf_add(out, http->headers.data, http->headers.length);
     strbuf_adds(out, "\r\n");
@@ -821,6 +882,7 @@ void http_reply(Http *http, int status, const char *type, const void *body, size
     http_add_answer_head(http, &out, status, type, (int64_t)length);
     if (!http->no_body)
         strbuf_add(&out, body, length);
+    http->answer_left = 0;
     http_send(http, &out);
     http_end(http);
 }
@@ -839,6 +901,9 @@ void http_write(Http *http, const void *data, size_t length)
     if (!http->connection || http->no_body || !length)
         return;
     if (!http->chunked_answer) {
+        if (http->answer_left >= 0 && (int64_t)length > http->answer_left)
+            length = (size_t)http->answer_left;
+        http->answer_left -= http->answer_left > 0 ? (int64_t)length : 0;
         stream_write(http->connection->stream, data, length);
         return;
     }
@@ -851,7 +916,11 @@ void http_end(Http *http)
 {
     if (http->ended)
         return;
-    if (http->begun && http->chunked_answer && !http->no_body && !http->pull) {
+    if (!http->begun || http->answer_left > 0) {
+        http_abort(http); // less than was promised
+        return;
+    }
+    if (http->chunked_answer && !http->no_body && !http->pull) {
         AUTO_STRBUF out = {0};
         strbuf_adds(&out, "0\r\n\r\n");
         http_send(http, &out);
@@ -875,19 +944,26 @@ void http_abort(Http *http)
 static void http_pull_more(Http *http)
 {
     AUTO_STRBUF piece = {0}, out = {0};
+    Stream *stream = http->connection->stream;
     bool more = true;
-    while (more && http->pull && http->connection &&
-           stream_queued(http->connection->stream) < STREAM_LOW_WATER) {
+    http->references++; // it may be aborted by its own pull
+    for (int round = 0; more && stream_is_open(stream) && stream_queued(stream) < STREAM_LOW_WATER;
+         round++) {
+        if (round == HTTP_PULLS) {
+            stream_ask_drained(stream);
+            break;
+        }
         strbuf_clear(&piece);
         strbuf_clear(&out);
         more = http->pull(http, &piece, http->pull_argument);
         if (http->ended)
-            return;
+            break;
         http_add_piece(http, &out, piece.data, piece.length, !more);
         http_send(http, &out);
     }
     if (!more)
         http_end(http);
+    http_unref(http);
 }
 
 void http_pull(Http *http, int status, const char *type, HttpPull pull, HttpDone released,

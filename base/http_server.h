@@ -38,9 +38,9 @@ void http_server_adopt(HttpServer *server, int fd, TlsContext *tls, const char *
 // Serves a stream whose first bytes another protocol's detector has looked at.
 void http_server_adopt_stream(HttpServer *server, Stream *stream);
 // Ends idle connections now and the others after their answer; `stopped` is called when none is
-// left or after `grace_ms`.
+// left or after `grace_ms`, when those that are left are cut.
 void http_server_stop(HttpServer *server, int grace_ms, void (*stopped)(void *), void *argument);
-void http_server_free(HttpServer *server);
+void http_server_free(HttpServer *server); // cuts what is left; NULL is fine
 int http_server_connections(const HttpServer *server);
 
 const HttpHead *http_head(const Http *http);
@@ -49,27 +49,30 @@ const char *http_peer(const Http *http);
 Stream *http_stream(const Http *http); // NULL when the client has gone
 bool http_gone(const Http *http);
 
-// The body, collected up to `limit` bytes (413 beyond), then `done`.
+// The body, collected up to `limit` bytes (413 beyond), then `done`. When the body doesn't come
+// whole, `done` is not called and the exchange ends by itself, after the handler of http_on_gone().
 void http_collect(Http *http, size_t limit, HttpDone done, void *argument);
 const char *http_body(const Http *http, size_t *ret_length);
-// The body as it comes.
+// The body as it comes. Who receives must use http_on_gone(), too, and answer even then.
 void http_receive(Http *http, HttpBody receive, void *argument);
 void http_receive_more(Http *http); // after a receiver took less than it was offered
-// Called when the client has gone before the answer was complete.
+// Called when the client has gone, or the server had to refuse the rest of its body, before the
+// answer was complete.
 void http_on_gone(Http *http, HttpDone gone, void *argument);
 
 void http_add_header(Http *http, const char *name, const char *value);
 void http_compress(Http *http); // allow gzip for this answer
 // Whole answer.
 void http_reply(Http *http, int status, const char *type, const void *body, size_t length);
-// Answer in pieces; length -1 means chunked. http_end() completes it.
+// Answer in pieces; length -1 means chunked. http_end() completes it; when less than `length` was
+// written it cuts the connection, as http_abort() does.
 void http_begin(Http *http, int status, const char *type, int64_t length);
 void http_write(Http *http, const void *data, size_t length);
 size_t http_queued(const Http *http);
 void http_on_drained(Http *http, HttpDone drained, void *argument);
 void http_end(Http *http);
 void http_abort(Http *http); // cut the connection: the client must not take it for complete
-// Answer made piece by piece whenever there is room; ends by itself. `released` is called once
+// Answer made piece by piece whenever there is room (each pull must add something); ends by itself. `released` is called once
 // when nothing will be pulled any more, also when the client has gone.
 void http_pull(Http *http, int status, const char *type, HttpPull pull, HttpDone released,
                void *argument);

@@ -38,8 +38,9 @@ static Json *json_node(JsonParser *parser, JsonKind kind)
     return node;
 }
 
-static size_t utf8_sequence(const unsigned char *at, size_t left)
+size_t utf8_step(const char *text, size_t left)
 {
+    const unsigned char *at = (const unsigned char *)text;
     if (at[0] < 0x80)
         return 1;
     size_t need = at[0] >= 0xc2 && at[0] <= 0xdf   ? 2
@@ -59,13 +60,9 @@ static size_t utf8_sequence(const unsigned char *at, size_t left)
 
 bool utf8_valid(const char *text, size_t length)
 {
-    const unsigned char *at = (const unsigned char *)text, *end = at + length;
-    while (at < end) {
-        size_t step = utf8_sequence(at, (size_t)(end - at));
-        if (!step)
+    for (size_t at = 0, step; at < length; at += step)
+        if (!(step = utf8_step(text + at, length - at)))
             return false;
-        at += step;
-    }
     return true;
 }
 
@@ -314,7 +311,7 @@ Json *json_parse(Arena *arena, const char *text, size_t length, const char **ret
 const Json *json_first(const Json *parent)
 {
     return parent && (parent->kind == JSON_ARRAY || parent->kind == JSON_OBJECT) ? parent->first
-                                                                                : NULL;
+                                                                                 : NULL;
 }
 
 const Json *json_get(const Json *object, const char *key)
@@ -337,6 +334,13 @@ const char *json_get_string(const Json *object, const char *key)
     return json_string(json_get(object, key));
 }
 
+// The C library's functions take spaces, a plus sign, hexadecimal digits and words as well.
+static bool json_is_number(const char *text)
+{
+    size_t sign = *text == '-';
+    return text[sign] >= '0' && text[sign] <= '9' && !text[strspn(text, "-+.eE0123456789")];
+}
+
 bool json_integer(const Json *value, int64_t *ret)
 {
     if (!value)
@@ -349,12 +353,12 @@ bool json_integer(const Json *value, int64_t *ret)
         *ret = (int64_t)value->decimal;
         return true;
     }
-    if (value->kind != JSON_STRING || !value->length)
+    if (value->kind != JSON_STRING)
         return false;
     char *end;
     errno = 0;
     long long number = strtoll(value->string, &end, 10);
-    if (*end || errno)
+    if (*end || errno || !json_is_number(value->string))
         return false;
     *ret = number;
     return true;
@@ -393,30 +397,43 @@ double json_get_decimal(const Json *object, const char *key, double fallback)
     if (value->kind == JSON_STRING) {
         char *end;
         double number = strtod(value->string, &end);
-        return value->length && !*end && isfinite(number) ? number : fallback;
+        return json_is_number(value->string) && !*end && isfinite(number) ? number : fallback;
     }
     return json_integer(value, &integer) ? (double)integer : fallback;
 }
 
+// Bytes at the front that may stand in a string as they are.
+static size_t json_plain(const char *text, size_t length)
+{
+    static const char special[256] = {['"'] = 1, ['\\'] = 1, [0 ... 31] = 1, [0x80 ... 0xff] = 2};
+    size_t at = 0;
+    for (size_t step; at < length; at += step) {
+        int kind = special[(unsigned char)text[at]];
+        step = !kind ? 1 : kind == 2 ? utf8_step(text + at, length - at) : 0;
+        if (!step)
+            break;
+    }
+    return at;
+}
+
 void json_quote(StrBuf *out, const char *text, size_t length)
 {
-    static const char plain[256] = {['"'] = 1, ['\\'] = 1, [0 ... 31] = 1};
     strbuf_reserve(out, length + 2);
     strbuf_addc(out, '"');
-    for (size_t from = 0, at = 0;; at++) {
-        if (at < length && !plain[(unsigned char)text[at]])
-            continue;
-        strbuf_add(out, text + from, at - from);
-        if (at == length)
+    for (const char *end = text + length;; text++) {
+        size_t plain = json_plain(text, (size_t)(end - text));
+        strbuf_add(out, text, plain);
+        text += plain;
+        if (text == end)
             break;
-        char c = text[at];
-        if (c == '"' || c == '\\')
-            strbuf_addf(out, "\\%c", c);
-        else if (c == '\n')
+        if (*text == '"' || *text == '\\')
+            strbuf_addf(out, "\\%c", *text);
+        else if (*text == '\n')
             strbuf_adds(out, "\\n");
+        else if ((unsigned char)*text < 0x20)
+            strbuf_addf(out, "\\u%04x", (unsigned char)*text);
         else
-            strbuf_addf(out, "\\u%04x", (unsigned char)c);
-        from = at + 1;
+            strbuf_adds(out, "\xef\xbf\xbd");
     }
     strbuf_addc(out, '"');
 }
@@ -473,6 +490,8 @@ void json_put_decimal(JsonWriter *writer, double value)
         return;
     }
     char text[40];
+    if (value == 0)
+        value = 0; // "-0" would be read as an integer, which has no such thing
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value)

@@ -18,8 +18,8 @@ typedef enum JsonKind {
 
 typedef struct Json {
     JsonKind kind;
-    uint32_t count;   // children of an array or object
-    const char *key;  // in an object
+    uint32_t count;  // children of an array or object
+    const char *key; // in an object
     struct Json *next;
     union {
         int64_t integer;
@@ -45,7 +45,7 @@ Json *json_parse(Arena *arena, const char *text, size_t length, const char **ret
 const Json *json_first(const Json *parent);
 // The member, or NULL (also when `object` is NULL or no object).
 const Json *json_get(const Json *object, const char *key);
-const char *json_string(const Json *value);                     // NULL unless a string
+const char *json_string(const Json *value); // NULL unless a string
 const char *json_get_string(const Json *object, const char *key);
 // Accepts a number or a string of digits, as VDSM's peers send both.
 bool json_integer(const Json *value, int64_t *ret);
@@ -79,7 +79,10 @@ void json_add_bool(JsonWriter *writer, const char *key, bool value);
 void json_add_format(JsonWriter *writer, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-// Only the quoted and escaped string.
+// Only the quoted and escaped string. Bytes that are no UTF-8 become U+FFFD: the words of a failed
+// program must not make an answer unreadable.
 void json_quote(StrBuf *out, const char *text, size_t length);
 // True when the bytes are well-formed UTF-8 (no surrogates, no overlong forms).
 bool utf8_valid(const char *text, size_t length);
+// Bytes of the well-formed character at the front of `left` > 0 bytes; 0 when there is none.
+size_t utf8_step(const char *text, size_t left);

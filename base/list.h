@@ -36,8 +36,8 @@ static inline void list_remove(List *node)
 }
 
 // LIST_EACH(head, Type, member, name): the current element may be removed in the body.
-#define LIST_EACH(head, Type, member, name)                                                  \
-    for (Type *name = CONTAINER((head)->next, Type, member), *_next_##name;                  \
-         &name->member != (head) &&                                                          \
-         ((_next_##name = CONTAINER(name->member.next, Type, member)), true);                \
+#define LIST_EACH(head, Type, member, name)                                   \
+    for (Type *name = CONTAINER((head)->next, Type, member), *_next_##name;   \
+         &name->member != (head) &&                                           \
+         ((_next_##name = CONTAINER(name->member.next, Type, member)), true); \
          name = _next_##name)

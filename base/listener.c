@@ -32,7 +32,8 @@ static void listener_peer(const struct sockaddr_storage *address, char text[INET
 {
     text[0] = 0;
     if (address->ss_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, INET6_ADDRSTRLEN);
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
+                  INET6_ADDRSTRLEN);
     else if (address->ss_family == AF_INET6)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
                   INET6_ADDRSTRLEN);
@@ -49,8 +50,8 @@ static void listener_polled(uv_poll_t *poll, int status, int events)
         struct sockaddr_storage address = {0};
         socklen_t size = sizeof(address);
         char peer[INET6_ADDRSTRLEN];
-        int fd = accept4(listener->fd, (struct sockaddr *)&address, &size,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS)) {
             uv_poll_stop(poll); // the connection stays in the backlog; spinning would not help it
             uv_timer_start(&listener->pause, listener_resume, 100, 0);
@@ -60,6 +61,8 @@ static void listener_polled(uv_poll_t *poll, int status, int events)
             return;
         listener_peer(&address, peer);
         listener->accepted(fd, peer, listener->argument);
+        if (uv_is_closing((uv_handle_t *)poll))
+            return;
     }
 }
 
@@ -126,8 +129,12 @@ Listener *listener_new_path(uv_loop_t *loop, const char *path, mode_t mode,
         return NULL;
     }
     strcpy(address.sun_path, path);
-    unlink(path);
+    struct stat info;
+    if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+        unlink(path); // left by a program that was killed
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        fchmod(fd, mode); // so that it is born with no more than that
     int error = fd < 0 ? -errno : listener_bind(fd, (struct sockaddr *)&address, sizeof(address));
     if (!error && chmod(path, mode) < 0)
         error = -errno;

@@ -85,6 +85,14 @@ static void log_journal(LogLevel level, const char *name, LogField field, const 
     sd_journal_sendv(parts, count);
 }
 
+static bool log_is_plain(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text <= ' ' || strchr("=\"\\", *text))
+            return false;
+    return true;
+}
+
 static void log_add_quoted(StrBuf *line, const char *text)
 {
     strbuf_addc(line, '"');
@@ -103,10 +111,15 @@ static void log_stderr(LogLevel level, const char *name, LogField field, const c
 {
     char now[CLOCK_ISO_SIZE];
     AUTO_STRBUF line = {0};
-    strbuf_addf(&line, "time=%s level=%s program=%s event=%s",
-                clock_iso(clock_wall_ms(), now), log_level_names[level], log_program, name);
-    if (field.key)
-        strbuf_addf(&line, " %s=%s", field.key, field.value ? field.value : "-");
+    strbuf_addf(&line, "time=%s level=%s program=%s event=%s", clock_iso(clock_wall_ms(), now),
+                log_level_names[level], log_program, name);
+    const char *value = field.value && *field.value ? field.value : "-";
+    if (field.key && log_is_plain(value)) {
+        strbuf_addf(&line, " %s=%s", field.key, value);
+    } else if (field.key) {
+        strbuf_addf(&line, " %s=", field.key);
+        log_add_quoted(&line, value);
+    }
     strbuf_adds(&line, " text=");
     log_add_quoted(&line, text);
     strbuf_addc(&line, '\n');

@@ -36,9 +36,9 @@ LogLevel log_level_from_name(const char *name);
 void log_write(LogLevel level, const char *name, LogField field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-#define log_at(level, ...)  \
-    do {                    \
-        if (log_enabled(level)) \
+#define log_at(level, ...)                 \
+    do {                                   \
+        if (log_enabled(level))            \
             log_write(level, __VA_ARGS__); \
     } while (0)
 #define log_debug(...)  log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)

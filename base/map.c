@@ -57,6 +57,8 @@ static void map_grow(Map *map)
 
 void *map_put(Map *map, const char *key, void *value)
 {
+    if (!value)
+        return map_remove(map, key);
     if ((map->used + 1) * 4 > map->capacity * 3)
         map_grow(map);
     uint32_t hash = hash_string(key);

@@ -19,7 +19,8 @@ void map_done(Map *map);
 void *map_get(const Map *map, const char *key);
 // The entry itself, to change its value in place; NULL when there is none.
 MapSlot *map_slot(const Map *map, const char *key);
-// Returns the value that stood there before, or NULL. The key pointer is replaced too.
+// Returns the value that stood there before, or NULL. The key pointer is replaced too. A NULL
+// value removes the entry.
 void *map_put(Map *map, const char *key, void *value);
 void *map_remove(Map *map, const char *key);
 

@@ -19,26 +19,27 @@ char *memory_bytes(const void *data, size_t length) __attribute__((malloc, warn_
 char *memory_format(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, warn_unused_result));
 
-#define NEW(Type)            ((Type *)memory_new(1, sizeof(Type)))
-#define NEW_ARRAY(Type, n)   ((Type *)memory_new((n), sizeof(Type)))
-#define COUNT_OF(array)      (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER(pointer, Type, member) \
-    ((Type *)((char *)(pointer) - offsetof(Type, member)))
+#define NEW(Type)          ((Type *)memory_new(1, sizeof(Type)))
+#define NEW_ARRAY(Type, n) ((Type *)memory_new((n), sizeof(Type)))
+#define COUNT_OF(array)    (sizeof(array) / sizeof((array)[0]))
+// clang-format off
+#define CONTAINER(pointer, Type, member) ((Type *)((char *)(pointer) - offsetof(Type, member)))
+// clang-format on
 
 // Hands a pointer on and forgets it, so that its cleanup attribute does nothing.
-#define TAKE(pointer)                    \
-    ({                                   \
+#define TAKE(pointer)                       \
+    ({                                      \
         __typeof__(pointer) _p = (pointer); \
-        (pointer) = NULL;                \
-        _p;                              \
+        (pointer) = NULL;                   \
+        _p;                                 \
     })
 
 // AUTO(noun) Noun *x: noun_free(x) at the end of the scope. DEFINE_AUTO makes it available.
 #define AUTO(noun) __attribute__((cleanup(noun##_freep)))
-#define DEFINE_AUTO(noun, Type)                    \
+#define DEFINE_AUTO(noun, Type)                     \
     static inline void noun##_freep(Type **pointer) \
-    {                                              \
-        noun##_free(*pointer);                     \
+    {                                               \
+        noun##_free(*pointer);                      \
     }
 
 void memory_freep(void *pointer_to_pointer);

@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <linux/close_range.h>
 
 struct Spawn {
     uv_process_t process;
@@ -63,8 +66,7 @@ static void spawn_exited(uv_process_t *process, int64_t status, int signal)
     spawn->result.exit_code = signal ? -1 : (int)status;
     spawn->result.signal = signal;
     spawn->exited = true;
-    uv_timer_stop(&spawn->timer);
-    spawn_finish(spawn);
+    spawn_finish(spawn); // the time-out runs on while descendants hold the outputs
 }
 
 static void spawn_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -81,8 +83,10 @@ static void spawn_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buff
     Spawn *spawn = stream->data;
     StrBuf *to = stream == (uv_stream_t *)&spawn->out ? &spawn->output : &spawn->errors;
     (void)buffer;
-    if (length > 0 && to->length < SPAWN_OUTPUT_MAX)
+    if (length > 0)
         to->length += (size_t)length;
+    if (to->length > SPAWN_OUTPUT_MAX)
+        to->length = SPAWN_OUTPUT_MAX;
     if (length >= 0)
         return;
     uv_read_stop(stream);
@@ -94,7 +98,11 @@ static void spawn_timeout(uv_timer_t *timer)
 {
     Spawn *spawn = timer->data;
     spawn->result.timed_out = true;
-    uv_process_kill(&spawn->process, SIGKILL);
+    kill(-spawn->process.pid, SIGKILL);
+    uv_read_stop((uv_stream_t *)&spawn->out); // whoever left the group may hold them for ever
+    uv_read_stop((uv_stream_t *)&spawn->err);
+    spawn->open_pipes = 0;
+    spawn_finish(spawn);
 }
 
 static void spawn_written(uv_write_t *write, int status)
@@ -123,8 +131,8 @@ static void spawn_feed(Spawn *spawn, const char *input)
 Spawn *spawn_start(uv_loop_t *loop, const char *const argv[], const char *input, int timeout_ms,
                    SpawnDone done, void *argument)
 {
-    static const char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                  "LC_ALL=C", NULL};
+    static const char *const environment[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
     Spawn *spawn = NEW(Spawn);
     spawn->done = done;
     spawn->argument = argument;
@@ -144,9 +152,12 @@ Spawn *spawn_start(uv_loop_t *loop, const char *const argv[], const char *input,
     uv_process_options_t options = {.file = argv[0],
                                     .args = (char **)argv,
                                     .env = (char **)environment,
+                                    .flags = UV_PROCESS_DETACHED, // its descendants are its group
                                     .exit_cb = spawn_exited,
                                     .stdio = files,
                                     .stdio_count = 3};
+    signal(SIGPIPE, SIG_IGN); // libuv would let us die of a program that doesn't read its input
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC); // libraries forget O_CLOEXEC
     int error = uv_spawn(loop, &spawn->process, &options);
     if (error) {
         spawn->result = (SpawnResult){.exit_code = -1, .start_error = error};
@@ -165,8 +176,8 @@ Spawn *spawn_start(uv_loop_t *loop, const char *const argv[], const char *input,
 
 void spawn_kill(Spawn *spawn, int signal)
 {
-    if (!spawn->exited)
-        uv_process_kill(&spawn->process, signal);
+    if (!spawn->exited && !spawn->result.start_error) // -0 would be our own group
+        kill(-spawn->process.pid, signal);
 }
 
 int spawn_pid(const Spawn *spawn)

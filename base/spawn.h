@@ -8,10 +8,10 @@
 #include "base/strbuf.h"
 
 typedef struct SpawnResult {
-    int exit_code;    // -1 when killed by a signal or never started
-    int signal;       // that killed it, or 0
+    int exit_code; // -1 when killed by a signal or never started
+    int signal;    // that killed it, or 0
     bool timed_out;
-    int start_error;  // negative errno when it could not be started
+    int start_error;             // negative errno when it could not be started
     const char *output, *errors; // NUL-terminated; at most SPAWN_OUTPUT_MAX bytes each
     size_t output_length;
 } SpawnResult;
@@ -22,11 +22,13 @@ typedef void (*SpawnDone)(const SpawnResult *result, void *argument);
 
 typedef struct Spawn Spawn;
 
-// Starts argv[0] (searched in PATH). `input` may be NULL. `done` is called once, later, even when
-// the start fails. Returns a handle that is valid until `done` was called.
+// Starts argv[0] (searched in PATH) in a process group of its own. `input` may be NULL. `done` is
+// called once, later, even when the start fails: when the program has ended and nobody holds its
+// outputs any more. After `timeout_ms` (0: never) the whole group is killed. Returns a handle that
+// is valid until `done` was called.
 Spawn *spawn_start(uv_loop_t *loop, const char *const argv[], const char *input, int timeout_ms,
                    SpawnDone done, void *argument);
-void spawn_kill(Spawn *spawn, int signal);
+void spawn_kill(Spawn *spawn, int signal); // the group
 int spawn_pid(const Spawn *spawn);
 
 // True for exit code 0; otherwise fills `why` with the program's own words.

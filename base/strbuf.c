@@ -12,10 +12,12 @@ void strbuf_done(StrBuf *buf)
 
 void strbuf_reserve(StrBuf *buf, size_t more)
 {
-    if (buf->length + more + 1 <= buf->capacity)
+    size_t need, capacity = buf->capacity ? buf->capacity : 64;
+    if (__builtin_add_overflow(buf->length + 1, more, &need) || need > PTRDIFF_MAX)
+        abort();
+    if (need <= buf->capacity)
         return;
-    size_t capacity = buf->capacity ? buf->capacity : 64;
-    while (capacity < buf->length + more + 1)
+    while (capacity < need)
         capacity *= 2;
     buf->data = memory_resize(buf->data, capacity, 1);
     buf->capacity = capacity;
@@ -46,7 +48,7 @@ void strbuf_addv(StrBuf *buf, const char *format, va_list args)
     va_list again;
     va_copy(again, args);
     int need = vsnprintf(NULL, 0, format, args);
-    if (need > 0) {
+    if (need >= 0) {
         strbuf_reserve(buf, (size_t)need);
         vsnprintf(buf->data + buf->length, (size_t)need + 1, format, again);
         buf->length += (size_t)need;

@@ -17,7 +17,7 @@ void strbuf_adds(StrBuf *buf, const char *text);
 void strbuf_addc(StrBuf *buf, char character);
 void strbuf_addf(StrBuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_addv(StrBuf *buf, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
+    __attribute__((format(printf, 2, 0), nonnull(2)));
 void strbuf_addi(StrBuf *buf, int64_t number);
 // Removes `length` bytes at the front.
 void strbuf_consume(StrBuf *buf, size_t length);

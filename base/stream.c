@@ -25,7 +25,8 @@ typedef enum StreamPhase {
     STREAM_CONNECTING,
     STREAM_HANDSHAKING,
     STREAM_OPEN,
-    STREAM_FLUSHING, // closed by the owner, output still going out
+    STREAM_FLUSHING,  // closed by the owner, output still going out
+    STREAM_LINGERING, // output is out, what comes in is thrown away
     STREAM_CLOSED,
 } StreamPhase;
 
@@ -35,6 +36,7 @@ struct Stream {
     uv_timer_t timer; // handshake, connect and flush deadlines
     uv_timer_t again; // OpenSSL holds decrypted bytes that poll can't see
     uv_getaddrinfo_t resolve;
+    struct addrinfo *addresses, *address; // all, and the next to try
     const StreamHandlers *handlers;
     void *owner;
     TlsContext *tls;
@@ -45,7 +47,7 @@ struct Stream {
     size_t out_from; // bytes of `out` already sent
     size_t input_limit;
     int port;
-    bool paused, peer_ended, want_write, want_read_for_write, above_low_water;
+    bool paused, peer_ended, want_write, want_read_for_write, above_low_water, linger;
     int handles; // uv handles to be closed before the memory may go
     char *name;
     char peer[INET6_ADDRSTRLEN];
@@ -63,6 +65,7 @@ static void stream_free(Stream *stream)
     tls_context_unref(stream->tls);
     strbuf_done(&stream->in);
     strbuf_done(&stream->out);
+    uv_freeaddrinfo(stream->addresses);
     free(stream->name);
     fail_done(&stream->why);
     free(stream);
@@ -108,7 +111,7 @@ static void stream_fail(Stream *stream, const char *what, int error)
     stream_shut(stream);
 }
 
-static void stream_fail_tls(Stream *stream, const char *what)
+static void stream_note_tls(Stream *stream, const char *what)
 {
     char text[256] = "";
     unsigned long code = ERR_peek_error();
@@ -121,13 +124,12 @@ static void stream_fail_tls(Stream *stream, const char *what)
         fail_detail(&stream->why, "%s", X509_verify_cert_error_string(verify));
     else if (*text)
         fail_detail(&stream->why, "%s", text);
-    stream_shut(stream);
 }
 
 static void stream_timed_out(uv_timer_t *timer)
 {
     Stream *stream = timer->data;
-    if (stream->phase == STREAM_FLUSHING)
+    if (stream->phase == STREAM_FLUSHING || stream->phase == STREAM_LINGERING)
         stream_shut(stream);
     else if (stream->phase == STREAM_HANDSHAKING)
         stream_fail(stream, "The peer did not finish the TLS handshake in time.", 0);
@@ -136,6 +138,18 @@ static void stream_timed_out(uv_timer_t *timer)
 }
 
 // ---- output
+
+// SSL_read() or SSL_write() broke: an alert of the peer, or nonsense from it, is told in `why`.
+static ssize_t stream_tls_broken(Stream *stream, int kind)
+{
+    int error = errno;
+    if (kind == SSL_ERROR_SYSCALL) {
+        ERR_clear_error();
+        return error ? -error : -EPIPE;
+    }
+    stream_note_tls(stream, "The connection broke.");
+    return -EPROTO;
+}
 
 // >0 bytes sent, 0 would block, <0 broken.
 static ssize_t stream_send(Stream *stream, const char *data, size_t length)
@@ -149,13 +163,15 @@ static ssize_t stream_send(Stream *stream, const char *data, size_t length)
         return sent < 0 ? -errno : sent;
     }
     ERR_clear_error();
+    errno = 0; // OpenSSL sets it only when a system call failed
     int sent = SSL_write(stream->ssl, data, length > 1 << 20 ? 1 << 20 : (int)length);
     if (sent > 0)
         return sent;
-    switch (SSL_get_error(stream->ssl, sent)) {
+    int kind = SSL_get_error(stream->ssl, sent);
+    switch (kind) {
     case SSL_ERROR_WANT_WRITE: stream->want_write = true; return 0;
     case SSL_ERROR_WANT_READ: stream->want_read_for_write = true; return 0;
-    default: ERR_clear_error(); return errno ? -errno : -EPIPE;
+    default: return stream_tls_broken(stream, kind);
     }
 }
 
@@ -178,22 +194,50 @@ static void stream_flush(Stream *stream)
         strbuf_clear(&stream->out);
         if (stream->out.capacity > STREAM_HIGH_WATER)
             strbuf_done(&stream->out);
-    } else if (stream->out_from > STREAM_HIGH_WATER) {
+    } else if (stream->out_from > STREAM_HIGH_WATER &&
+               stream->out_from > stream->out.length / 2) { // or long queues would be moved often
         strbuf_consume(&stream->out, stream->out_from);
         stream->out_from = 0;
     }
 }
 
-static void stream_after_flush(Stream *stream)
+static void stream_discard(Stream *stream)
 {
-    if (stream->phase == STREAM_FLUSHING && !stream_queued(stream)) {
-        if (stream->ssl)
-            SSL_shutdown(stream->ssl);
+    char nowhere[16384];
+    ssize_t got = 1;
+    for (int round = 0; round < 256 && got > 0; round++)
+        got = recv(stream->fd, nowhere, sizeof(nowhere), 0);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        stream_shut(stream);
+}
+
+// All is sent but the end itself.
+static void stream_finish(Stream *stream)
+{
+    int done = stream->ssl ? SSL_shutdown(stream->ssl) : 1;
+    if (done < 0 && SSL_get_error(stream->ssl, done) == SSL_ERROR_WANT_WRITE) {
+        stream->want_write = true;
+        return;
+    }
+    ERR_clear_error();
+    if (!stream->linger || stream->peer_ended) {
+        stream_discard(stream); // or the kernel resets the connection, and with it what is sent
         stream_shut(stream);
         return;
     }
+    shutdown(stream->fd, SHUT_WR);
+    stream->phase = STREAM_LINGERING;
+    uv_timer_start(&stream->timer, stream_timed_out, STREAM_LINGER_MS, 0);
+}
+
+static void stream_after_flush(Stream *stream)
+{
+    if (stream->phase == STREAM_FLUSHING && !stream_queued(stream)) {
+        stream_finish(stream);
+        return;
+    }
     if (stream->phase != STREAM_OPEN || !stream->above_low_water ||
-        stream_queued(stream) > STREAM_LOW_WATER)
+        stream_queued(stream) >= STREAM_LOW_WATER)
         return;
     stream->above_low_water = false;
     if (stream->handlers->drained)
@@ -214,8 +258,9 @@ void stream_write(Stream *stream, const void *data, size_t length)
         data = at + sent;
         length -= (size_t)sent;
     }
-    strbuf_add(&stream->out, data, length);
-    if (stream_queued(stream) > STREAM_LOW_WATER)
+    if (length)
+        strbuf_add(&stream->out, data, length);
+    if (stream_queued(stream) >= STREAM_LOW_WATER)
         stream->above_low_water = true;
     if (stream->phase == STREAM_OPEN) {
         stream->want_write |= stream_queued(stream) > 0 && !stream->want_read_for_write;
@@ -226,6 +271,15 @@ void stream_write(Stream *stream, const void *data, size_t length)
 size_t stream_queued(const Stream *stream)
 {
     return stream->out.length - stream->out_from;
+}
+
+void stream_ask_drained(Stream *stream)
+{
+    if (stream->phase >= STREAM_FLUSHING)
+        return;
+    stream->above_low_water = true;
+    stream->want_write |= stream->phase == STREAM_OPEN && !stream->want_read_for_write;
+    stream_update_poll(stream);
 }
 
 // ---- input
@@ -239,27 +293,31 @@ static ssize_t stream_receive(Stream *stream, char *data, size_t length)
         return got < 0 ? -errno : got;
     }
     ERR_clear_error();
+    errno = 0;
     int got = SSL_read(stream->ssl, data, (int)length);
     if (got > 0)
         return got;
-    switch (SSL_get_error(stream->ssl, got)) {
+    int kind = SSL_get_error(stream->ssl, got);
+    switch (kind) {
     case SSL_ERROR_WANT_READ: return -EAGAIN;
     case SSL_ERROR_WANT_WRITE: stream->want_write = true; return -EAGAIN;
     case SSL_ERROR_ZERO_RETURN: return 0;
-    default: ERR_clear_error(); return errno ? -errno : 0;
+    default: return stream_tls_broken(stream, kind);
     }
 }
 
 // Shows the buffered bytes to the owner until it takes no more.
 static void stream_offer(Stream *stream)
 {
-    while (stream->in.length && stream->phase == STREAM_OPEN && !stream->paused) {
-        size_t taken =
-            stream->handlers->data(stream, stream->in.data, stream->in.length, stream->owner);
+    size_t from = 0; // moved once, not for each piece: there may be thousands
+    while (from < stream->in.length && stream->phase == STREAM_OPEN && !stream->paused) {
+        size_t taken = stream->handlers->data(stream, stream->in.data + from,
+                                              stream->in.length - from, stream->owner);
         if (!taken)
             break;
-        strbuf_consume(&stream->in, taken);
+        from += taken;
     }
+    strbuf_consume(&stream->in, from);
 }
 
 static void stream_ended(Stream *stream)
@@ -289,7 +347,7 @@ static void stream_read(Stream *stream)
             break;
         if (got <= 0) {
             stream_offer(stream);
-            if (got == 0 || got == -ECONNRESET)
+            if (got == 0)
                 stream_ended(stream);
             else if (stream->phase == STREAM_OPEN)
                 stream_fail(stream, "The connection broke.", (int)-got);
@@ -329,17 +387,28 @@ static void stream_handshake(Stream *stream)
     switch (SSL_get_error(stream->ssl, result)) {
     case SSL_ERROR_WANT_READ: break;
     case SSL_ERROR_WANT_WRITE: stream->want_write = true; break;
-    default: stream_fail_tls(stream, "The TLS handshake failed."); break;
+    default:
+        stream_note_tls(stream, "The TLS handshake failed.");
+        stream_shut(stream);
+        break;
     }
 }
 
-static void stream_connected(Stream *stream)
+static void stream_connect_next(Stream *stream, int error);
+
+static int stream_socket_error(Stream *stream)
 {
     int error = 0;
     socklen_t size = sizeof(error);
     getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    return error;
+}
+
+static void stream_connected(Stream *stream)
+{
+    int error = stream_socket_error(stream);
     if (error) {
-        stream_fail(stream, "The peer can't be reached.", error);
+        stream_connect_next(stream, error);
         return;
     }
     stream->want_write = false;
@@ -366,14 +435,33 @@ static void stream_process(Stream *stream, int events)
     }
     if (stream->phase == STREAM_OPEN)
         stream_read(stream);
+    if (stream->phase == STREAM_LINGERING)
+        stream_discard(stream);
     stream_update_poll(stream);
+}
+
+// libuv reports every error of a socket as EBADF.
+static void stream_broke(Stream *stream)
+{
+    if (stream->phase == STREAM_CONNECTING) {
+        stream_process(stream, 0);
+        return;
+    }
+    if (stream->phase == STREAM_OPEN)
+        stream_read(stream); // what came before
+    if (stream->phase >= STREAM_LINGERING) {
+        stream_shut(stream);
+        return;
+    }
+    int error = stream_socket_error(stream);
+    stream_fail(stream, "The connection broke.", error ? error : ECONNRESET);
 }
 
 static void stream_polled(uv_poll_t *poll, int status, int events)
 {
     Stream *stream = poll->data;
     if (status < 0)
-        stream_fail(stream, "The connection broke.", status);
+        stream_broke(stream);
     else
         stream_process(stream, events);
 }
@@ -390,7 +478,8 @@ static void stream_update_poll(Stream *stream)
     if (stream->phase == STREAM_CLOSED || stream->phase == STREAM_RESOLVING)
         return;
     int events = 0;
-    bool reading = stream->phase == STREAM_HANDSHAKING || stream->want_read_for_write ||
+    bool reading = stream->phase == STREAM_HANDSHAKING || stream->phase == STREAM_LINGERING ||
+                   stream->want_read_for_write ||
                    (stream->phase == STREAM_OPEN && !stream->paused && !stream->peer_ended &&
                     stream->in.length < stream->input_limit);
     if (reading)
@@ -424,8 +513,14 @@ static Stream *stream_new(uv_loop_t *loop, TlsContext *tls, const StreamHandlers
 static void stream_take_fd(Stream *stream, int fd)
 {
     int on = 1;
-    stream->fd = fd;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (stream->fd >= 0) { // the next address: its socket takes the number of the one that failed
+        uv_poll_stop(&stream->poll);
+        dup3(fd, stream->fd, O_CLOEXEC);
+        close(fd);
+        return;
+    }
+    stream->fd = fd;
     uv_poll_init(stream->loop, &stream->poll, fd);
     stream->poll.data = stream;
     if (!stream->tls)
@@ -479,52 +574,59 @@ Stream *stream_accept(uv_loop_t *loop, int fd, TlsContext *tls, const StreamHand
     return stream;
 }
 
-static bool stream_begin_connect(Stream *stream, const struct sockaddr *address, socklen_t size)
+static int stream_try(Stream *stream, const struct sockaddr *address, socklen_t size)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        stream_fail(stream, "No socket could be made.", errno);
-        return false;
-    }
-    if (connect(fd, address, size) < 0 && errno != EINPROGRESS && errno != EAGAIN) {
-        int error = errno;
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, address, size) < 0 && errno != EINPROGRESS) {
+        int error = -errno;
         close(fd);
-        stream_fail(stream, "The peer can't be reached.", error);
-        return false;
+        return error;
     }
     stream_note_peer(stream, address);
     stream_take_fd(stream, fd);
-    stream->phase = STREAM_CONNECTING;
     stream_update_poll(stream);
-    return true;
+    return 0;
+}
+
+// Tries the addresses that are left; `error` is what happened to the one before.
+static void stream_connect_next(Stream *stream, int error)
+{
+    for (struct addrinfo *at; (at = stream->address);) {
+        stream->address = at->ai_next;
+        if (at->ai_family == AF_INET)
+            ((struct sockaddr_in *)at->ai_addr)->sin_port = htons((uint16_t)stream->port);
+        else
+            ((struct sockaddr_in6 *)at->ai_addr)->sin6_port = htons((uint16_t)stream->port);
+        error = stream_try(stream, at->ai_addr, at->ai_addrlen);
+        if (!error)
+            return;
+    }
+    stream_fail(stream, "The peer can't be reached.", error);
 }
 
 static void stream_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     Stream *stream = request->data;
+    stream->addresses = stream->address = found;
     if (stream->phase == STREAM_CLOSED) {
-        uv_freeaddrinfo(found);
         stream_handle_closed((uv_handle_t *)&stream->timer);
         return;
     }
+    stream->phase = STREAM_CONNECTING; // nothing to cancel any more
     if (status < 0) {
-        stream->phase = STREAM_CONNECTING; // nothing to cancel any more
         fail_set(&stream->why, FAIL_UNAVAILABLE, "The peer's name can't be resolved.");
         fail_detail(&stream->why, "%s", uv_strerror(status));
         stream_shut(stream);
         return;
     }
-    stream->phase = STREAM_CONNECTING;
-    if (found->ai_family == AF_INET)
-        ((struct sockaddr_in *)found->ai_addr)->sin_port = htons((uint16_t)stream->port);
-    else
-        ((struct sockaddr_in6 *)found->ai_addr)->sin6_port = htons((uint16_t)stream->port);
-    stream_begin_connect(stream, found->ai_addr, found->ai_addrlen);
-    uv_freeaddrinfo(found);
+    stream_connect_next(stream, 0);
 }
 
 Stream *stream_connect(uv_loop_t *loop, const char *address, int port, TlsContext *tls,
-                       const char *name, int timeout_ms, const StreamHandlers *handlers, void *owner)
+                       const char *name, int timeout_ms, const StreamHandlers *handlers,
+                       void *owner)
 {
     Stream *stream = stream_new(loop, tls, handlers, owner);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -552,7 +654,9 @@ Stream *stream_connect_path(uv_loop_t *loop, const char *path, const StreamHandl
         return stream;
     }
     strcpy(address.sun_path, path);
-    stream_begin_connect(stream, (struct sockaddr *)&address, sizeof(address));
+    int error = stream_try(stream, (struct sockaddr *)&address, sizeof(address));
+    if (error)
+        stream_fail(stream, "The peer can't be reached.", error);
     return stream;
 }
 
@@ -586,19 +690,23 @@ void stream_resume(Stream *stream)
     stream_update_poll(stream);
 }
 
+void stream_linger(Stream *stream)
+{
+    stream->linger = true;
+}
+
 void stream_close(Stream *stream, bool flush)
 {
-    if (stream->phase >= STREAM_FLUSHING)
-        return;
-    if (!flush || stream->phase != STREAM_OPEN || !stream_queued(stream)) {
-        if (flush && stream->ssl && stream->phase == STREAM_OPEN)
-            SSL_shutdown(stream->ssl);
+    if (!flush || stream->phase < STREAM_OPEN) {
         stream_shut(stream);
         return;
     }
+    if (stream->phase >= STREAM_FLUSHING)
+        return;
     stream->phase = STREAM_FLUSHING;
     stream->want_write = true;
     uv_timer_start(&stream->timer, stream_timed_out, STREAM_HANDSHAKE_MS, 0);
+    stream_after_flush(stream);
     stream_update_poll(stream);
 }
 
@@ -621,7 +729,8 @@ char *stream_peer_name(const Stream *stream)
     int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
                                            sizeof(name));
     X509_free(certificate);
-    return length > 0 ? memory_string(name) : NULL;
+    bool whole = length > 0 && strlen(name) == (size_t)length; // no NUL that hides the rest
+    return whole ? memory_string(name) : NULL;
 }
 
 char *stream_local_address(const Stream *stream)

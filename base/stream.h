@@ -45,12 +45,13 @@ enum {
     STREAM_LOW_WATER = 64 * 1024,
     STREAM_HIGH_WATER = 256 * 1024,
     STREAM_HANDSHAKE_MS = 10000,
+    STREAM_LINGER_MS = 2000,
 };
 
 // Takes over an accepted descriptor. `tls` may be NULL.
 Stream *stream_accept(uv_loop_t *loop, int fd, TlsContext *tls, const StreamHandlers *handlers,
                       void *owner);
-// Connects to an address (IP or name); `name` is what the peer's certificate must be made for, NULL
+// Connects to an address (IP or name, whose addresses are tried in turn); `name` is what the peer's certificate must be made for, NULL
 // checks only who signed it. Failures arrive in `closed`.
 Stream *stream_connect(uv_loop_t *loop, const char *address, int port, TlsContext *tls,
                        const char *name, int timeout_ms, const StreamHandlers *handlers,
@@ -63,11 +64,18 @@ void stream_set_owner(Stream *stream, const StreamHandlers *handlers, void *owne
 void stream_set_input_limit(Stream *stream, size_t bytes); // default 64 KiB
 void stream_write(Stream *stream, const void *data, size_t length);
 size_t stream_queued(const Stream *stream);
+// `drained` will be called from the loop when there is room, even if nothing is queued now: for
+// producers that could go on but let others have their turn.
+void stream_ask_drained(Stream *stream);
 // Stops and restarts reading.
 void stream_pause(Stream *stream);
 void stream_resume(Stream *stream);
-// Ends the stream; with `flush` what is queued is sent first (within 10 s).
+// Ends the stream; with `flush` what is queued is sent first (within 10 s). A stream that is not
+// open yet has nothing to flush.
 void stream_close(Stream *stream, bool flush);
+// To be said before a flushing close while the peer is still sending: what it sends is read and
+// thrown away for up to 2 s, or a reset would overtake our last words.
+void stream_linger(Stream *stream);
 bool stream_is_open(const Stream *stream);
 // "10.0.0.1" of the peer, "" for Unix sockets.
 const char *stream_peer(const Stream *stream);

@@ -1,5 +1,6 @@
 #include "base/stream.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,9 +30,11 @@ int tls_context_set_certificate(TlsContext *context, const char *certificate, co
     X509 *parsed = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
     bio = BIO_new_mem_buf(key, -1);
-    EVP_PKEY *parsed_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    EVP_PKEY *parsed_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
     BIO_free(bio);
-    bool good = parsed && parsed_key && SSL_CTX_use_certificate(context->ssl, parsed) == 1 &&
+    // Compared first: a pair that doesn't match must leave the old one in its place.
+    bool good = parsed && parsed_key && X509_check_private_key(parsed, parsed_key) == 1 &&
+                SSL_CTX_use_certificate(context->ssl, parsed) == 1 &&
                 SSL_CTX_use_PrivateKey(context->ssl, parsed_key) == 1;
     X509_free(parsed);
     EVP_PKEY_free(parsed_key);
@@ -57,6 +60,7 @@ TlsContext *tls_context_new(bool client, const char *certificate, const char *ke
                             const char *authority, bool require_peer, Fail *why)
 {
     static const unsigned char session_id[] = "vireo";
+    signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
     SSL_CTX *ssl = SSL_CTX_new(client ? TLS_client_method() : TLS_server_method());
     if (!ssl) {
         tls_fail(why, "TLS could not be set up.");
@@ -71,11 +75,15 @@ TlsContext *tls_context_new(bool client, const char *certificate, const char *ke
     // Clients such as libcurl and QEMU drop the connection without a close notice.
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF |
                                  SSL_OP_NO_COMPRESSION);
+    // Tickets come unasked, and closing before one was read resets the connection. What they save,
+    // a signature of P-256, is not worth it.
+    SSL_CTX_set_num_tickets(ssl, 0);
     SSL_CTX_set_session_id_context(ssl, session_id, sizeof(session_id) - 1);
     if (require_peer)
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if ((certificate && tls_context_set_certificate(context, certificate, key, why) < 0) ||
-        (authority && !tls_trust(ssl, authority) && tls_fail(why, "No trusted authority was given."))) {
+        (authority && !tls_trust(ssl, authority) &&
+         tls_fail(why, "No trusted authority was given."))) {
         tls_context_unref(context);
         return NULL;
     }

@@ -7,10 +7,12 @@
 
 #include <libxml/parser.h>
 
+#include "base/json.h"
+
 typedef struct XmlReader {
     Arena *arena;
     Xml *root, *current;
-    StrBuf text; // pending text of the current element
+    StrBuf texts[XML_DEPTH_MAX]; // of the open elements, so far
     const char *error;
     int line, depth;
     xmlParserCtxtPtr context;
@@ -23,17 +25,6 @@ static void xml_stop(XmlReader *reader, const char *error)
         reader->line = xmlSAX2GetLineNumber(reader->context);
     }
     xmlStopParser(reader->context);
-}
-
-static void xml_flush_text(XmlReader *reader)
-{
-    if (reader->current && reader->text.length) {
-        const char *before = reader->current->text;
-        reader->current->text =
-            *before ? arena_format(reader->arena, "%s%s", before, reader->text.data)
-                    : arena_bytes(reader->arena, reader->text.data, reader->text.length);
-    }
-    strbuf_clear(&reader->text);
 }
 
 Xml *xml_add_child(Arena *arena, Xml *parent, const char *name)
@@ -54,15 +45,20 @@ Xml *xml_add_child(Arena *arena, Xml *parent, const char *name)
 static void xml_on_start(void *argument, const xmlChar *name, const xmlChar **attributes)
 {
     XmlReader *reader = argument;
+    if (reader->error)
+        return;
     if (++reader->depth > XML_DEPTH_MAX) {
         xml_stop(reader, "nested too deeply");
         return;
     }
-    xml_flush_text(reader);
     Xml *element = xml_add_child(reader->arena, reader->current, (const char *)name);
-    for (int i = 0; attributes && attributes[i]; i += 2)
-        xml_set_attribute(reader->arena, element, (const char *)attributes[i],
-                          attributes[i + 1] ? (const char *)attributes[i + 1] : "");
+    XmlAttribute **tail = &element->attributes;
+    for (int i = 0; attributes && attributes[i]; i += 2, tail = &(*tail)->next) {
+        *tail = ARENA_NEW(reader->arena, XmlAttribute); // libxml2 has refused repeated names
+        (*tail)->name = arena_string(reader->arena, (const char *)attributes[i]);
+        (*tail)->value =
+            attributes[i + 1] ? arena_string(reader->arena, (const char *)attributes[i + 1]) : "";
+    }
     if (!reader->root)
         reader->root = element;
     reader->current = element;
@@ -72,17 +68,20 @@ static void xml_on_end(void *argument, const xmlChar *name)
 {
     XmlReader *reader = argument;
     (void)name;
-    xml_flush_text(reader);
-    reader->depth--;
-    if (reader->current)
-        reader->current = reader->current->parent;
+    if (reader->error || !reader->current)
+        return;
+    StrBuf *text = &reader->texts[--reader->depth];
+    if (text->length)
+        reader->current->text = arena_bytes(reader->arena, text->data, text->length);
+    strbuf_clear(text);
+    reader->current = reader->current->parent;
 }
 
 static void xml_on_text(void *argument, const xmlChar *text, int length)
 {
     XmlReader *reader = argument;
-    if (reader->current && length > 0)
-        strbuf_add(&reader->text, text, (size_t)length);
+    if (!reader->error && reader->current && length > 0)
+        strbuf_add(&reader->texts[reader->depth - 1], text, (size_t)length);
 }
 
 static void xml_on_doctype(void *argument, const xmlChar *name, const xmlChar *external,
@@ -94,7 +93,8 @@ static void xml_on_doctype(void *argument, const xmlChar *name, const xmlChar *e
     xml_stop(argument, "a DOCTYPE is not accepted");
 }
 
-static void xml_on_error(void *argument, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void xml_on_error(void *argument, const char *format,
+                                                               ...)
 {
     XmlReader *reader = argument;
     if (reader->error)
@@ -134,33 +134,53 @@ static xmlSAXHandler xml_handler = {
     .warning = xml_on_warning,
 };
 
+// In pieces, so that an endless tag is noticed before it is parsed: libxml2 compares each attribute
+// with all before it, 18 s for a tag of 1 MiB.
+static int xml_feed(XmlReader *reader, const char *text, size_t length)
+{
+    for (; length > XML_TAG_MAX && !reader->error; text += XML_TAG_MAX, length -= XML_TAG_MAX) {
+        xmlParseChunk(reader->context, text, XML_TAG_MAX, 0);
+        const xmlParserInput *input = reader->context->input;
+        if (input && input->end - input->cur > XML_TAG_MAX &&
+            reader->context->instate == XML_PARSER_START_TAG)
+            xml_stop(reader, "a tag is too long");
+    }
+    return reader->error ? -1 : xmlParseChunk(reader->context, text, (int)length, 1);
+}
+
+static Xml *xml_fail(const char *error, int line, const char **ret_error, int *ret_line)
+{
+    if (ret_error)
+        *ret_error = error;
+    if (ret_line)
+        *ret_line = line;
+    return NULL;
+}
+
 Xml *xml_parse(Arena *arena, const char *text, size_t length, const char **ret_error, int *ret_line)
 {
     XmlReader reader = {.arena = arena};
-    if (length > INT32_MAX) {
-        *ret_error = "too large";
-        *ret_line = 0;
-        return NULL;
-    }
+    if (length > INT32_MAX)
+        return xml_fail("too large", 0, ret_error, ret_line);
+    if (!utf8_valid(text, length) || memchr(text, 0, length)) // NULs could make it UTF-16
+        return xml_fail("the document is not UTF-8", 0, ret_error, ret_line);
     reader.context = xmlCreatePushParserCtxt(&xml_handler, &reader, NULL, 0, NULL);
     if (!reader.context)
         abort();
-    xmlCtxtUseOptions(reader.context, XML_PARSE_NONET | XML_PARSE_COMPACT);
-    int code = xmlParseChunk(reader.context, text, (int)length, 1);
+    // NOENT: without it libxml2 hands "&#38;" for an ampersand in an attribute. There are no
+    // entities that it could bring in: a DOCTYPE ends the parser.
+    xmlCtxtUseOptions(reader.context,
+                      XML_PARSE_NONET | XML_PARSE_COMPACT | XML_PARSE_NOENT | XML_PARSE_IGNORE_ENC);
+    int code = xml_feed(&reader, text, length);
     if (!reader.error && (code || !reader.context->wellFormed || !reader.root)) {
         reader.error = "the document is not well-formed";
         reader.line = xmlSAX2GetLineNumber(reader.context);
     }
     xmlFreeDoc(reader.context->myDoc);
     xmlFreeParserCtxt(reader.context);
-    strbuf_done(&reader.text);
-    if (!reader.error)
-        return reader.root;
-    if (ret_error)
-        *ret_error = reader.error;
-    if (ret_line)
-        *ret_line = reader.line;
-    return NULL;
+    for (int i = 0; i < XML_DEPTH_MAX; i++)
+        strbuf_done(&reader.texts[i]);
+    return reader.error ? xml_fail(reader.error, reader.line, ret_error, ret_line) : reader.root;
 }
 
 const Xml *xml_child(const Xml *parent, const char *name)
@@ -221,6 +241,65 @@ void xml_remove_child(Xml *parent, const Xml *child)
     }
 }
 
+// Bytes at the front that may stand in text, or in an attribute, as they are: an attribute's line
+// ends and tabs would be read as spaces.
+static size_t xml_plain(const char *text, size_t length, bool attribute)
+{
+    static const char special[256] = {[0 ... 8] = 1,   ['\t'] = 2, ['\n'] = 2,
+                                      [11 ... 31] = 1, ['&'] = 1,  ['<'] = 1,
+                                      ['>'] = 1,       ['"'] = 1,  [0x80 ... 0xff] = 3};
+    size_t at = 0;
+    for (size_t step; at < length; at += step) {
+        int kind = special[(unsigned char)text[at]];
+        step = !kind || (kind == 2 && !attribute) ? 1 : 0;
+        if (kind == 3)
+            step = utf8_step(text + at, length - at);
+        if (step == 3 &&
+            (!memcmp(text + at, "\xef\xbf\xbe", 3) || !memcmp(text + at, "\xef\xbf\xbf", 3)))
+            break;
+        if (!step)
+            break;
+    }
+    return at;
+}
+
+static void xml_escape_any(StrBuf *out, const char *text, size_t length, bool attribute)
+{
+    for (const char *end = text + length;; text++) {
+        size_t plain = xml_plain(text, (size_t)(end - text), attribute);
+        strbuf_add(out, text, plain);
+        text += plain;
+        if (text == end)
+            return;
+        switch (*text) {
+        case '&': strbuf_adds(out, "&amp;"); break;
+        case '<': strbuf_adds(out, "&lt;"); break;
+        case '>': strbuf_adds(out, "&gt;"); break;
+        case '"': strbuf_adds(out, "&quot;"); break;
+        case '\t': strbuf_adds(out, "&#9;"); break;
+        case '\n': strbuf_adds(out, "&#10;"); break;
+        case '\r': strbuf_adds(out, "&#13;"); break;
+        default:
+            strbuf_addc(out, '?');
+            if (utf8_step(text, (size_t)(end - text)) == 3) // U+FFFE or U+FFFF
+                text += 2;
+            break;
+        }
+    }
+}
+
+void xml_escape(StrBuf *out, const char *text, size_t length)
+{
+    xml_escape_any(out, text, length, false);
+}
+
+static void xml_add_attribute(StrBuf *out, const char *name, const char *value)
+{
+    strbuf_addf(out, " %s=\"", name);
+    xml_escape_any(out, value, strlen(value), true);
+    strbuf_addc(out, '"');
+}
+
 static bool xml_only_space(const char *text)
 {
     return text[strspn(text, " \t\r\n")] == 0;
@@ -229,11 +308,8 @@ static bool xml_only_space(const char *text)
 void xml_print(StrBuf *out, const Xml *element)
 {
     strbuf_addf(out, "<%s", element->name);
-    for (const XmlAttribute *at = element->attributes; at; at = at->next) {
-        strbuf_addf(out, " %s=\"", at->name);
-        xml_escape(out, at->value, strlen(at->value));
-        strbuf_addc(out, '"');
-    }
+    for (const XmlAttribute *at = element->attributes; at; at = at->next)
+        xml_add_attribute(out, at->name, at->value);
     if (!element->first && !*element->text) {
         strbuf_adds(out, "/>");
         return;
@@ -244,33 +320,6 @@ void xml_print(StrBuf *out, const Xml *element)
     XML_EACH(element, child)
         xml_print(out, child);
     strbuf_addf(out, "</%s>", element->name);
-}
-
-// 0: as it is; 1: entity; 2: forbidden in XML 1.0.
-static const unsigned char xml_class[256] = {
-    [0 ... 8] = 2, [11] = 2, [12] = 2, [14 ... 31] = 2, ['&'] = 1,
-    ['<'] = 1,     ['>'] = 1, ['"'] = 1, ['\r'] = 1,
-};
-
-void xml_escape(StrBuf *out, const char *text, size_t length)
-{
-    size_t from = 0;
-    for (size_t at = 0;; at++) {
-        if (at < length && !xml_class[(unsigned char)text[at]])
-            continue;
-        strbuf_add(out, text + from, at - from);
-        if (at == length)
-            return;
-        switch (text[at]) {
-        case '&': strbuf_adds(out, "&amp;"); break;
-        case '<': strbuf_adds(out, "&lt;"); break;
-        case '>': strbuf_adds(out, "&gt;"); break;
-        case '"': strbuf_adds(out, "&quot;"); break;
-        case '\r': strbuf_adds(out, "&#13;"); break;
-        default: strbuf_addc(out, '?'); break;
-        }
-        from = at + 1;
-    }
 }
 
 static void xml_end_tag_head(XmlWriter *writer)
@@ -293,11 +342,8 @@ void xml_open(XmlWriter *writer, const char *name)
 
 void xml_put_attribute(XmlWriter *writer, const char *name, const char *value)
 {
-    if (!value)
-        return;
-    strbuf_addf(writer->out, " %s=\"", name);
-    xml_escape(writer->out, value, strlen(value));
-    strbuf_addc(writer->out, '"');
+    if (value)
+        xml_add_attribute(writer->out, name, value);
 }
 
 void xml_put_attribute_integer(XmlWriter *writer, const char *name, int64_t value)

@@ -1,6 +1,6 @@
-// XML in and out. In: libxml2's SAX parser, DOCTYPE refused, no entities but the five, no
-// network, depth limited; the result is a small tree in an arena. Namespace prefixes stay in names.
-// Out: a writer that escapes.
+// XML in and out. In: libxml2's SAX parser, UTF-8 whatever is declared, DOCTYPE refused, no
+// entities but the five, no network, depth and tags limited; the result is a small tree in an
+// arena. Namespace prefixes stay in names. Out: a writer that escapes.
 #pragma once
 
 #include "base/arena.h"
@@ -18,10 +18,11 @@ typedef struct Xml {
     struct Xml *first, *last, *next, *parent;
 } Xml;
 
-enum { XML_DEPTH_MAX = 100 };
+enum { XML_DEPTH_MAX = 100, XML_TAG_MAX = 16384 };
 
 // Returns the root or NULL; then *ret_error is a text in the arena and *ret_line its line.
-Xml *xml_parse(Arena *arena, const char *text, size_t length, const char **ret_error, int *ret_line);
+Xml *xml_parse(Arena *arena, const char *text, size_t length, const char **ret_error,
+               int *ret_line);
 
 #define XML_EACH(parent, child) \
     for (const Xml *child = (parent) ? (parent)->first : NULL; child; child = child->next)
@@ -56,5 +57,5 @@ void xml_add_empty(XmlWriter *writer, const char *name, ...) __attribute__((sent
 void xml_add_text(XmlWriter *writer, const char *name, const char *text);
 void xml_add_integer(XmlWriter *writer, const char *name, int64_t value);
 
-// Escapes for element text and attribute values alike; characters XML can't carry become '?'.
+// Escapes for element text; characters XML can't carry, and bytes that are no UTF-8, become '?'.
 void xml_escape(StrBuf *out, const char *text, size_t length);

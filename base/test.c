@@ -1,0 +1,69 @@
+#include "base/test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+
+enum { TEST_MAX = 200, TEST_ALARM_S = 240 };
+
+static struct CMUnitTest tests[TEST_MAX];
+static size_t test_count;
+
+void test_add(const char *name, void (*function)(void **state))
+{
+    if (test_count == TEST_MAX)
+        abort();
+    tests[test_count++] = (struct CMUnitTest){.name = name, .test_func = function};
+}
+
+char *test_directory(void)
+{
+    const char *parent = getenv("TMPDIR");
+    char *path = memory_format("%s/vireo-test-XXXXXX", parent ? parent : "/tmp");
+    assert_non_null(mkdtemp(path));
+    return path;
+}
+
+bool test_dies(void (*function)(void))
+{
+    pid_t child = fork();
+    if (!child) {
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDERR_FILENO);
+        function();
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return !WIFEXITED(status) || WEXITSTATUS(status);
+}
+
+char *test_repeat(const char *text, size_t count)
+{
+    AUTO_STRBUF whole = {0};
+    while (count--)
+        strbuf_adds(&whole, text);
+    return strbuf_take(&whole);
+}
+
+void test_turn(uv_loop_t *loop)
+{
+    int timeout = uv_backend_timeout(loop);
+    struct pollfd backend = {.fd = uv_backend_fd(loop), .events = POLLIN};
+    uv_run(loop, UV_RUN_NOWAIT);
+    poll(&backend, 1, timeout < 0 || timeout > 5 ? 5 : timeout);
+}
+
+int main(int argc, char *argv[])
+{
+    alarm(TEST_ALARM_S);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return _cmocka_run_group_tests(argv[0], tests, test_count, NULL, NULL);
+}
