@@ -95,11 +95,25 @@ class Host:
             self.sandbox.stdin.close()
             self.sandbox.wait()
             self.sandbox.stdout.close()
+            (self.directory / "first-process").unlink(missing_ok=True)
         for program in self.programs:
             program.wait()
         self.programs = []
         self.sandbox = self.libvirtd = self.agent = None
         self.first_process = 0
+
+    @classmethod
+    def running(cls, state_dir, number=1):
+        """The host as another process has started it, to run programs in it."""
+        host = cls(state_dir, number)
+        try:
+            number = int((host.directory / "first-process").read_text())
+            if host.cgroup in pathlib.Path(f"/proc/{number}/cgroup").read_text():
+                host.first_process = number
+                return host
+        except (OSError, ValueError):
+            pass
+        raise DataCentreFailure(f"{host.name} of {state_dir} does not run.")
 
     def __enter__(self):
         return self.start()
@@ -314,3 +328,4 @@ class Host:
             self.kill()
             raise DataCentreFailure(f"{self.name} did not start: {process.log_tail(log)}")
         self.first_process = int(answer[1])
+        (self.directory / "first-process").write_text(f"{self.first_process}\n")
