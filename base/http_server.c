@@ -86,7 +86,7 @@ struct Http {
     bool begun, ended, chunked_answer, no_body, may_compress, close_after;
     z_stream *gzip;
     HttpPull pull;
-    HttpDone released, gone, drained;
+    HttpDone released, gone, drained, lost;
     void *pull_argument, *gone_argument, *drained_argument;
 };
 
@@ -134,15 +134,27 @@ static void http_finish(Http *http)
         connection_next(connection);
 }
 
+// Nobody else will end an exchange whose application waits for us.
+static void http_lose_body(Http *http)
+{
+    HttpDone lost = TAKE(http->lost);
+    if (lost)
+        lost(http, http->body_argument);
+    http_finish(http);
+}
+
 static void http_lost(Http *http)
 {
     http->connection = NULL;
     if (!http->ended) {
         HttpDone gone = TAKE(http->gone);
-        bool waiting = http->pull || http->collected; // for us: nobody else will end it
+        HttpDone collected = TAKE(http->collected);
+        bool pulling = http->pull != NULL;
         if (gone)
             gone(http, http->gone_argument);
-        if (waiting)
+        if (collected)
+            http_lose_body(http);
+        else if (pulling)
             http_finish(http);
     }
     http_unref(http);
@@ -638,17 +650,22 @@ void http_collect(Http *http, size_t limit, HttpDone done, void *argument)
         done(http, argument);
         return;
     }
+    http->body_argument = argument;
     if (!http->connection) {
-        http_finish(http);
+        http_lose_body(http);
         return;
     }
     http->body_limit = limit;
     http->collected = done;
-    http->body_argument = argument;
     if (http->head.has_length && http->head.length > (int64_t)limit)
         http_refuse(http, 413, "The body is too large.");
     else
         http_decide_body(http);
+}
+
+void http_on_lost(Http *http, HttpDone lost)
+{
+    http->lost = lost;
 }
 
 const char *http_body(const Http *http, size_t *ret_length)
