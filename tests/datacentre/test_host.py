@@ -176,7 +176,7 @@ class LifeTest(HostTest):
 
     def test_power_failure(self):
         host = self.host()
-        host.start_program(["sleep", "1000"], "sleep.log")
+        host.start_program(["sleep", "1000"], "sleep")
         wait_until(lambda: host.processes("sleep"), 5, "program")
         host.kill()
         self.assert_nothing_left(host)

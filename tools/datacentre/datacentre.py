@@ -8,7 +8,7 @@ import pathlib
 from .failure import DataCentreFailure
 from .host import Host
 from .manager import USER, Manager, free_port, write_private
-from .process import require_root, wait_until
+from .process import log_tail, require_root, wait_until
 
 CLUSTER = DATA_CENTER = "Default"
 STORAGE = "local"
@@ -61,6 +61,8 @@ class DataCentre:
 
     def stop(self):
         """Guests end with the host; what they wrote and what the manager knows stays."""
+        if self.lock is None:
+            return
         self.rest = None
         if self.connection_file.exists():
             write_private(self.connection_file, json.dumps(self.connection, indent=4) + "\n")
@@ -96,6 +98,14 @@ class DataCentre:
             self.host.start_agent()
             restarted.append("vireo-agent")
         return restarted
+
+    def _check_alive(self):
+        """While it comes up nothing may end by itself."""
+        for name, program, log in (("vireod", self.manager.process, self.manager.log),
+                                   ("vireo-agent", self.host.agent, self.host.log("agent"))):
+            if program.poll() is not None:
+                raise DataCentreFailure(f"{name} ended with code {program.returncode}:\n"
+                                        f"{log_tail(log)}")
 
     # ---- the way up
 
@@ -162,7 +172,7 @@ class DataCentre:
 
         def look():
             nonlocal seen
-            self.restart_dead()
+            self._check_alive()
             row = self._named(rest, path, name)
             seen = row and row.get("status")
             return row if seen == status else None

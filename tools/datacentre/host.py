@@ -85,8 +85,8 @@ class Host:
         """Ends everything in order; guests get a moment to write what they hold."""
         if self.first_process:
             self.stop_agent()
-            self._stop_program("libvirtd", self.libvirtd)
-            self._stop_program("qemu-system-x86_64")
+            stop_program(self.libvirtd)
+            self._stop_guests()
         self.kill()
 
     def kill(self):
@@ -161,9 +161,12 @@ class Host:
     def virsh(self, *arguments):
         return self.exec(["virsh", "-q", "-c", "qemu:///system", *arguments])
 
-    def start_program(self, arguments, log):
-        """A program that stays; what it says is added to the file `log` of the host's directory."""
-        with (self.directory / log).open("ab") as file:
+    def log(self, program):
+        return self.directory / f"{program}.log"
+
+    def start_program(self, arguments, name):
+        """A program that stays; what it says is added to its log."""
+        with self.log(name).open("ab") as file:
             program = subprocess.Popen(self.command(arguments), stdin=subprocess.DEVNULL,
                                        stdout=file, stderr=file, start_new_session=True)
         self.programs.append(program)
@@ -186,36 +189,34 @@ class Host:
         for one in self.processes(program):
             os.kill(one, number)
 
-    def _stop_program(self, program, starter=None, seconds=10):
-        """SIGTERM, and SIGKILL to what does not heed it. `starter` reaps the program."""
-        self.signal(program, signal.SIGTERM)
+    def _stop_guests(self, seconds=5):
+        """QEMU writes what it holds when it is asked to end."""
+        self.signal("qemu-system-x86_64", signal.SIGTERM)
         try:
-            process.wait_until(lambda: not self.processes(program), seconds, program)
+            process.wait_until(lambda: not self.processes("qemu-system-x86_64"), seconds, "guests")
         except DataCentreFailure:
-            self.signal(program, signal.SIGKILL)
-        if starter:
-            starter.wait()
+            pass  # they end with the sandbox
 
     # ---- libvirtd
 
     def start_libvirtd(self):
         self._warm_cache()
-        self.libvirtd = self.start_program(["/usr/sbin/libvirtd"], "libvirtd.log")
+        self.libvirtd = self.start_program(["/usr/sbin/libvirtd"], "libvirtd")
         process.wait_until(self._libvirtd_answers, 60, f"{self.name}: libvirtd")
         self._keep_cache()
 
     def kill_libvirtd(self):
-        self.signal("libvirtd", signal.SIGKILL)
+        signal_program(self.libvirtd, signal.SIGKILL)
         self.libvirtd.wait()
 
     def restart_libvirtd(self):
-        self._stop_program("libvirtd", self.libvirtd)
+        stop_program(self.libvirtd)
         self.start_libvirtd()
 
     def _libvirtd_answers(self):
         if self.libvirtd.poll() is not None:
-            log = process.log_tail(self.directory / "libvirtd.log")
-            raise DataCentreFailure(f"{self.name}: libvirtd ended:\n{log}")
+            raise DataCentreFailure(f"{self.name}: libvirtd ended:\n"
+                                    f"{process.log_tail(self.log('libvirtd'))}")
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(self.path("/run/libvirt/libvirt-sock")))
@@ -256,13 +257,13 @@ class Host:
 
     def start_agent(self):
         self.agent = self.start_program([self.build_dir / "agent/vireo-agent", "--config",
-                                         self._agent_config()], "agent.log")
+                                         self._agent_config()], "agent")
 
     def stop_agent(self):
-        self._stop_program("vireo-agent", self.agent)
+        stop_program(self.agent)
 
     def kill_agent(self):
-        self.signal("vireo-agent", signal.SIGKILL)
+        signal_program(self.agent, signal.SIGKILL)
         self.agent.wait()
 
     def restart_agent(self):
@@ -315,8 +316,7 @@ class Host:
         config = {"name": self.name, "owner": self.owner, "directory": str(self.directory),
                   "cgroup": self.cgroup, "link": self.record["link"], "kvm": self.kvm,
                   "internet": self.internet, "visible": self.visible}
-        log = self.directory / "sandbox.log"
-        with log.open("wb") as errors:
+        with self.log("sandbox").open("wb") as errors:
             # Not tied to the driver's death by a signal: it must live to clean up behind it.
             self.sandbox = subprocess.Popen(
                 [sys.executable, "-m", "tools.datacentre.sandbox"], cwd=REPOSITORY, bufsize=0,
@@ -326,6 +326,26 @@ class Host:
         answer = self.sandbox.stdout.readline().split()
         if answer[:1] != [b"ready"]:
             self.kill()
-            raise DataCentreFailure(f"{self.name} did not start: {process.log_tail(log)}")
+            raise DataCentreFailure(f"{self.name} did not start:\n"
+                                    f"{process.log_tail(self.log('sandbox'))}")
         self.first_process = int(answer[1])
         (self.directory / "first-process").write_text(f"{self.first_process}\n")
+
+
+def signal_program(starter, number):
+    """nsenter, which the driver started, waits for the program but hands no signal on to it."""
+    children = pathlib.Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
+    for one in children or [starter.pid]:
+        os.kill(int(one), number)
+
+
+def stop_program(starter, seconds=10):
+    """SIGTERM, and SIGKILL to what does not heed it."""
+    if starter is None or starter.poll() is not None:
+        return
+    signal_program(starter, signal.SIGTERM)
+    try:
+        starter.wait(seconds)
+    except subprocess.TimeoutExpired:
+        signal_program(starter, signal.SIGKILL)
+        starter.wait()

@@ -10,7 +10,7 @@ import tempfile
 
 from . import process
 from .failure import DataCentreFailure
-from .rest import Rest
+from .rest import Rest, RestUnreachable
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SOCKET_PATH_MAX = 100  # of the option control_socket
@@ -103,7 +103,7 @@ class Manager:
                                     f"{self.process.returncode}:\n{process.log_tail(self.log)}")
         try:
             return Rest(self.url).get_text("/ovirt-engine/services/health")
-        except OSError:
+        except RestUnreachable:
             return None
 
 

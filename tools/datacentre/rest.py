@@ -18,6 +18,10 @@ class RestFault(DataCentreFailure):
         self.status = status
 
 
+class RestUnreachable(DataCentreFailure):
+    pass
+
+
 class Rest:
     """Without `ca_file` the manager's certificate is not checked: only for its first pages."""
 
@@ -83,6 +87,8 @@ class Rest:
                 text = failure.read().decode(errors="replace")
             raise RestFault(f"{method} {path}: {failure.code} {fault_text(text)}",
                             failure.code) from None
+        except OSError as failure:
+            raise RestUnreachable(f"{method} {self.url}{path}: {failure}") from None
 
 
 def fault_text(text):
