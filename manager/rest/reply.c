@@ -11,7 +11,7 @@ static const char *reply_type(const Request *request)
     return request->json ? "application/json" : "application/xml;charset=utf-8";
 }
 
-static void request_free(Request *request)
+void request_free(Request *request)
 {
     arena_done(&request->arena);
     fail_done(&request->why);

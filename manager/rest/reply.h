@@ -4,6 +4,8 @@
 #include "manager/rest/items.h"
 #include "manager/operations/operation.h"
 
+// Without an answer: the client has gone before all of its request had come.
+void request_free(Request *request);
 // request->why, as a fault.
 void reply_fail(Request *request);
 void reply_fault(Request *request, const Fail *why);

@@ -17,8 +17,9 @@ static const VmVerb reboot_verb = {"reboot", "VM.shutdown",
 static const VmVerb reset_verb = {"reset", "VM.reset", VM_STATUS_LIVE, EVENT_USER_FAILED_RESET_VM};
 static const VmVerb resume_verb = {"run", "VM.cont", VM_STATUS_BIT(PAUSED),
                                    EVENT_USER_FAILED_RESUME_VM};
-static const VmVerb freeze_verb = {"freeze", "VM.freeze", VM_STATUS_BIT(UP), EVENT_NONE};
-static const VmVerb thaw_verb = {"thaw", "VM.thaw", VM_STATUS_BIT(UP), EVENT_NONE};
+static const VmVerb freeze_verb = {"freeze", "VM.freeze", VM_STATUS_BIT(UP),
+                                   EVENT_USER_FAILED_TO_FREEZE_VM};
+static const VmVerb thaw_verb = {"thaw", "VM.thaw", VM_STATUS_BIT(UP), EVENT_USER_FAILED_TO_THAW_VM};
 static const VmVerb screenshot_verb = {"take a screenshot of", "VM.screenshot", VM_STATUS_LIVE,
                                        EVENT_NONE};
 
@@ -27,9 +28,8 @@ static void act_done(Request *request, Entity *vm, const Json *result)
 {
     (void)result;
     Change *change = change_new(request->manager, &request->cause);
-    if (request->method->event)
-        event_add(change, request->method->event,
-                  &(EventFacts){.vm = vm, .host = vm_state(vm)->host});
+    event_add(change, request->method->event,
+              &(EventFacts){.vm = vm, .host = vm_state(vm)->host});
     commit_and_act(request, change, NULL);
 }
 
@@ -146,6 +146,7 @@ static void screenshot_done(Request *request, Entity *vm, const Json *result)
         reply_fail(request);
         return;
     }
+    event_write(request->manager, &request->cause, request->method->event, &(EventFacts){.vm = vm});
     reply_raw(request, 200, type ? type : "application/octet-stream", bytes, length);
 }
 
