@@ -1,11 +1,14 @@
 #include "manager/kinds.h"
 
 #include "manager/operations/operation.h"
+#include "manager/vm/vm_plug.h"
 #include "manager/vm/vm_start.h"
 #include "manager/vm/vm_stop.h"
 
 // To add one: a row here.
 static const OperationKind *const kinds[] = {
+    &device_plug_kind,
+    &device_unplug_kind,
     &vm_start_kind,
     &vm_stop_kind,
 };
