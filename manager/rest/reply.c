@@ -196,6 +196,8 @@ typedef struct Ending {
     char *path, *operation;
     int status;
     bool removed;
+    int wait_ms; // 0: as the client asked
+    uv_timer_t timer;
 } Ending;
 
 static void ending_free(Ending *ending)
@@ -273,6 +275,45 @@ static bool request_waits(Request *request)
            ((ApiAction *)request->body)->async == API_FALSE;
 }
 
+// ---- waiting, though not for ever
+
+static void ending_closed(uv_handle_t *handle)
+{
+    ending_free(handle->data);
+}
+
+// A copy answers; the timer's own memory goes when it is closed.
+static Ending *ending_leave_timer(Ending *ending)
+{
+    Ending *copy = NEW(Ending);
+    *copy = *ending;
+    ending->path = ending->operation = NULL;
+    uv_close((uv_handle_t *)&ending->timer, ending_closed);
+    return copy;
+}
+
+static void ending_waited(const Fail *why, void *argument)
+{
+    ending_durable(why, ending_leave_timer(argument));
+}
+
+static void ending_timed_out(uv_timer_t *timer)
+{
+    Ending *ending = timer->data;
+    Operation *operation = operation_find(ending->request->manager, ending->operation);
+    if (operation)
+        operation_forget_waiter(operation, ending);
+    ending_reply(ending_leave_timer(ending));
+}
+
+static void ending_wait(Ending *ending, Operation *operation)
+{
+    uv_timer_init(operation->manager->loop, &ending->timer);
+    ending->timer.data = ending;
+    uv_timer_start(&ending->timer, ending_timed_out, (uint64_t)ending->wait_ms, 0);
+    operation_wait_end(operation, ending_waited, ending);
+}
+
 static void ending_operation_durable(const Fail *why, void *argument)
 {
     Ending *ending = argument;
@@ -281,7 +322,9 @@ static void ending_operation_durable(const Fail *why, void *argument)
         return;
     }
     Operation *operation = operation_begin(ending->request->manager, ending->operation);
-    if (operation && request_waits(ending->request))
+    if (operation && ending->wait_ms)
+        ending_wait(ending, operation);
+    else if (operation && request_waits(ending->request))
         operation_wait_end(operation, ending_operation_ended, ending);
     else
         ending_reply(ending);
@@ -290,7 +333,14 @@ static void ending_operation_durable(const Fail *why, void *argument)
 void commit_and_run(Request *request, Change *change, const char *operation, int status,
                     const char *path)
 {
+    commit_run_and_wait(request, change, operation, status, path, 0);
+}
+
+void commit_run_and_wait(Request *request, Change *change, const char *operation, int status,
+                         const char *path, int wait_ms)
+{
     Ending *ending = ending_new(request, NULL, status, path);
     ending->operation = memory_string(operation);
+    ending->wait_ms = wait_ms;
     change_commit(change, ending_operation_durable, ending);
 }

@@ -25,3 +25,6 @@ void commit_and_remove(Request *request, Change *change);
 // the client asked for async=false. `status`/`path` as above; path NULL answers with an action.
 void commit_and_run(Request *request, Change *change, const char *operation, int status,
                     const char *path);
+// The same, but the answer always waits for the end, though no longer than `wait_ms`.
+void commit_run_and_wait(Request *request, Change *change, const char *operation, int status,
+                         const char *path, int wait_ms);
