@@ -4,10 +4,12 @@
 #include "manager/operations/operation.h"
 #include "manager/storage/domain.h"
 #include "manager/vm/vm_start.h"
+#include "manager/vm/vm_stop.h"
 
 // To add one: a row here.
 static const OperationKind *const kinds[] = {
     &vm_start_kind,
+<<<<<<< HEAD
     &storage_domain_add_kind,
     &storage_domain_attach_kind,
     &storage_domain_activate_kind,
@@ -17,6 +19,9 @@ static const OperationKind *const kinds[] = {
     &disk_add_kind,
     &disk_resize_kind,
     &disk_remove_kind,
+=======
+    &vm_stop_kind,
+>>>>>>> main
 };
 
 void manager_register_kinds(Manager *manager)

@@ -16,7 +16,6 @@ enum {
     DOMAIN_CLASS_DATA = 1,
     DOMAIN_VERSION = 5,
     MAX_HOSTS = 250,
-    ADD_WAIT_MS = 45000,
 };
 
 // ---- checks
@@ -161,7 +160,7 @@ void storage_domain_add(Request *request)
     Change *change = change_new(request->manager, &request->cause);
     addition_plan(request, change, &addition);
     AUTO_FREE char *path = memory_format("/storagedomains/%s", addition.domain);
-    commit_run_and_wait(request, change, addition.operation, 201, path, ADD_WAIT_MS);
+    commit_and_wait(request, change, addition.operation, 201, path);
 }
 
 // ---- steps

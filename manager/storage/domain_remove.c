@@ -8,8 +8,6 @@
 #include "proto/vdsm.h"
 #include "rest_handlers.h"
 
-enum { REMOVE_WAIT_MS = 45000 };
-
 static const char doing[] = "Cannot remove Storage";
 
 // ---- steps
@@ -195,7 +193,7 @@ static void remove_formatting(Request *request, Entity *domain, const Entity *ho
     context->host = arena_string(arena, host->id);
     context->text = arena_string(arena, entity_name(domain));
     operation_lock(change, id, domain->id, LOCK_EXCLUSIVE);
-    commit_run_and_wait(request, change, id, 200, NULL, REMOVE_WAIT_MS);
+    commit_and_wait(request, change, id, 200, NULL);
 }
 
 static void forget(Request *request, Entity *domain)
