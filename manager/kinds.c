@@ -9,7 +9,6 @@
 // To add one: a row here.
 static const OperationKind *const kinds[] = {
     &vm_start_kind,
-<<<<<<< HEAD
     &storage_domain_add_kind,
     &storage_domain_attach_kind,
     &storage_domain_activate_kind,
@@ -19,9 +18,7 @@ static const OperationKind *const kinds[] = {
     &disk_add_kind,
     &disk_resize_kind,
     &disk_remove_kind,
-=======
     &vm_stop_kind,
->>>>>>> main
 };
 
 void manager_register_kinds(Manager *manager)

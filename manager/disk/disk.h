@@ -29,10 +29,11 @@ Entity *request_disk(Request *request);
 // creation fails, the disk and every attachment of it are removed again.
 int disk_plan_add(Request *request, Change *change, const ApiDisk *wanted, const char *vm,
                   const char *vm_name, const char **ret_disk, const char **ret_operation);
-// Plans the removal of a disk and of all attachments. `vm` is the VM that is removed with it, or
-// NULL: it may be attached only to that one.
-int disk_plan_remove(Request *request, Change *change, Entity *disk, const char *vm,
-                     const char **ret_operation);
+// Whether the disk may be removed; it may be plugged only into the VM `vm` (NULL: into none) while
+// that runs.
+int disk_check_remove(Request *request, Entity *disk, const char *vm);
+// Plans the removal of a disk that was checked. Its attachments go with it.
+void disk_plan_remove(Change *change, Entity *disk, const char **ret_operation);
 // Takes every attachment of the disk out of its VMs.
 void disk_detach_everywhere(Change *change, const Entity *disk);
 // The first VM other than `but` that runs with the disk plugged; NULL when there is none.

@@ -250,39 +250,38 @@ int disk_plan_add(Request *request, Change *change, const ApiDisk *wanted, const
 
 // ---- removing
 
-static int check_remove(Request *request, Entity *disk, const char *vm)
+int disk_check_remove(Request *request, Entity *disk, const char *vm)
 {
+    static const char removing[] = "Cannot remove Virtual Disk";
     Manager *manager = request->manager;
     DiskPlace place;
     Entity *running = disk_running_vm(manager, disk, vm);
     if (request_check_free(request, disk, LOCK_EXCLUSIVE))
         return fail_to_errno(request->why.code);
     if (running)
-        return fail_set(&request->why, FAIL_STATE,
-                        "Cannot remove Virtual Disk. VM %s is running with it.",
+        return fail_set(&request->why, FAIL_STATE, "%s. VM %s is running with it.", removing,
                         entity_name(running));
-    if (!disk_place(manager, disk->id, &place)) {
-        fail_set(&request->why, FAIL_STATE,
-                 "Cannot remove Virtual Disk. Its storage domain is attached to no data center.");
-        return fail_to_errno(FAIL_STATE);
-    }
+    if (!disk_place(manager, disk->id, &place))
+        return fail_set(&request->why, FAIL_STATE,
+                        "%s. Its storage domain is attached to no data center.", removing);
     Entity *domain = inventory_get(manager->inventory, KIND_STORAGE_DOMAIN, place.storage_domain);
-    return storage_domain_check_active(manager, domain, "Cannot remove Virtual Disk",
-                                       &request->why);
+    if (request_check_free(request, domain, LOCK_SHARED))
+        return fail_to_errno(request->why.code);
+    return storage_domain_check_active(manager, domain, removing, &request->why);
 }
 
-int disk_plan_remove(Request *request, Change *change, Entity *disk, const char *vm,
-                     const char **ret_operation)
+void disk_plan_remove(Change *change, Entity *disk, const char **ret_operation)
 {
     Arena *arena;
+    const ApiDisk *object = ENTITY_OBJECT(disk, Disk);
     DiskPlace place;
-    if (check_remove(request, disk, vm) || !disk_place(request->manager, disk->id, &place))
-        return fail_to_errno(request->why.code);
     ApiOperationContext *context = operation_plan(change, &disk_remove_kind, &arena, ret_operation);
-    disk_context(context, arena, &place);
-    context->vm = arena_string(arena, vm);
-    context->flag = API_BOOL(place.disk->wipe_after_delete == API_TRUE);
+    if (disk_place(change_manager(change), disk->id, &place)) {
+        disk_context(context, arena, &place);
+        operation_lock(change, *ret_operation, place.storage_domain, LOCK_SHARED);
+    }
+    context->disk = arena_string(arena, disk->id);
+    context->text = arena_string(arena, object->alias);
+    context->flag = API_BOOL(object->wipe_after_delete == API_TRUE);
     operation_lock(change, *ret_operation, disk->id, LOCK_EXCLUSIVE);
-    operation_lock(change, *ret_operation, place.storage_domain, LOCK_SHARED);
-    return 0;
 }

@@ -36,12 +36,12 @@ void disk_remove(Request *request)
 {
     const char *operation;
     Entity *disk = request_disk(request);
-    Change *change = disk ? change_new(request->manager, &request->cause) : NULL;
-    if (!disk || disk_plan_remove(request, change, disk, NULL, &operation)) {
-        change_cancel(change);
+    if (!disk || disk_check_remove(request, disk, NULL)) {
         reply_fail(request);
         return;
     }
+    Change *change = change_new(request->manager, &request->cause);
+    disk_plan_remove(change, disk, &operation);
     event_add(change, request->method->event, &(EventFacts){.disk = disk});
     commit_and_run(request, change, operation, 200, NULL);
 }

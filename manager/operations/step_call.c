@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 
-<<<<<<< HEAD
 struct StepWait {
     Manager *manager;
     char operation[UUID_SIZE];
@@ -35,47 +34,19 @@ static void step_answered(const Json *result, const Fail *why, int code, void *a
     StepReply reply = ((StepWait *)argument)->reply;
     Operation *operation = step_wait_end(argument);
     if (!operation)
-=======
-typedef struct StepCall {
-    Manager *manager;
-    char operation[UUID_SIZE];
-    uint64_t turn;
-    StepReply reply;
-} StepCall;
-
-static void step_answered(const Json *result, const Fail *why, int code, void *argument)
-{
-    StepCall call = *(StepCall *)argument;
-    free(argument);
-    Operation *operation = operation_find(call.manager, call.operation);
-    if (!operation || !operation_is_current(operation, call.turn))
->>>>>>> main
         return;
     if (fail_is_set(why) && !code)
         step_put_off(operation, why);
     else
-<<<<<<< HEAD
         reply(operation, result, why, code);
-=======
-        call.reply(operation, result, why, code);
->>>>>>> main
 }
 
 void step_call(Operation *operation, Entity *host, const char *method, StrBuf *params,
                StepReply reply)
 {
-<<<<<<< HEAD
     StepWait *wait = step_wait_new(operation);
     wait->reply = reply;
     host_call_entity(operation->manager, host, method, params, STEP_CALL_MS, step_answered, wait);
-=======
-    StepCall *call = NEW(StepCall);
-    *call = (StepCall){.manager = operation->manager,
-                       .turn = operation_turn(operation),
-                       .reply = reply};
-    memcpy(call->operation, operation->entity->id, UUID_SIZE);
-    host_call_entity(operation->manager, host, method, params, STEP_CALL_MS, step_answered, call);
->>>>>>> main
 }
 
 void step_put_off(Operation *operation, const Fail *why)
@@ -87,7 +58,6 @@ void step_put_off(Operation *operation, const Fail *why)
         operation_wait(operation, STEP_PUT_OFF_MS);
 }
 
-<<<<<<< HEAD
 void step_fail_or_put_off(Operation *operation, const Fail *why)
 {
     if (why->code == FAIL_UNAVAILABLE || why->code == FAIL_TIMED_OUT || why->code == FAIL_NO_HOST)
@@ -96,8 +66,6 @@ void step_fail_or_put_off(Operation *operation, const Fail *why)
         step_fail(operation, why);
 }
 
-=======
->>>>>>> main
 void step_fail(Operation *operation, const Fail *why)
 {
     AUTO_FAIL copy = {0};
@@ -110,14 +78,11 @@ static Entity *step_object(const Operation *operation, Kind kind, const char *id
     return id ? inventory_get(operation->manager->inventory, kind, id) : NULL;
 }
 
-<<<<<<< HEAD
-=======
 Entity *step_vm(const Operation *operation)
 {
     return step_object(operation, KIND_VM, operation_context(operation)->vm);
 }
 
->>>>>>> main
 Entity *step_host(const Operation *operation)
 {
     return step_object(operation, KIND_HOST, operation_context(operation)->host);

@@ -17,7 +17,6 @@ void step_call(Operation *operation, Entity *host, const char *method, StrBuf *p
 // Nobody can be asked or nobody answers: the step runs again soon. A step that was put off for
 // longer than STEP_PATIENCE_MS without any progress fails; an undo never does.
 void step_put_off(Operation *operation, const Fail *why);
-<<<<<<< HEAD
 // For what is waited for in other ways: `step_wait_end` returns the operation if its step still
 // waits, and frees.
 typedef struct StepWait StepWait;
@@ -25,16 +24,11 @@ StepWait *step_wait_new(Operation *operation);
 Operation *step_wait_end(StepWait *wait);
 // Puts the step off when `why` says that nobody answered, fails otherwise.
 void step_fail_or_put_off(Operation *operation, const Fail *why);
-=======
->>>>>>> main
 // Fails with a copy of `why`.
 void step_fail(Operation *operation, const Fail *why);
 
 // Objects the context names; NULL when they have gone.
-<<<<<<< HEAD
-=======
 Entity *step_vm(const Operation *operation);
->>>>>>> main
 Entity *step_host(const Operation *operation);
 Entity *step_storage_domain(const Operation *operation);
 Entity *step_data_center(const Operation *operation);
