@@ -29,6 +29,10 @@ Entity *request_disk(Request *request);
 // creation fails, the disk and every attachment of it are removed again.
 int disk_plan_add(Request *request, Change *change, const ApiDisk *wanted, const char *vm,
                   const char *vm_name, const char **ret_disk, const char **ret_operation);
+// Checks what is wanted and puts it into the change, with its event. A new size becomes an
+// operation; NULL when none is needed.
+int disk_plan_update(Request *request, Change *change, Entity *disk, const ApiDisk *wanted,
+                     const char **ret_operation);
 // Whether the disk may be removed; it may be plugged only into the VM `vm` (NULL: into none) while
 // that runs.
 int disk_check_remove(Request *request, Entity *disk, const char *vm);

@@ -5,6 +5,7 @@
 #include "manager/fleet/fleet.h"
 #include "manager/rest/reply.h"
 #include "manager/storage/pool.h"
+#include "manager/vm/vm_plug.h"
 #include "rest_handlers.h"
 
 enum { VOLUME_COW = 4, VOLUME_RAW = 5, VOLUME_PREALLOCATED = 1, VOLUME_SPARSE = 2 };
@@ -130,6 +131,17 @@ static void refresh_space(Operation *operation)
         pool_refresh_space(operation->manager, data_center);
 }
 
+// The VM was running when the disk was added to it.
+static void plug_into_vm(Operation *operation, Change *change, const Entity *disk)
+{
+    Entity *vm = step_vm(operation);
+    const char *follower;
+    if (!vm || !vm_find_attachment(ENTITY_OBJECT(vm, Vm), disk->id))
+        return;
+    device_plan_plug(change, vm, (PlugTarget){.disk = disk->id}, &follower);
+    operation_follow(operation, follower);
+}
+
 static void add_finish(Operation *operation, Change *change, const Fail *why)
 {
     Entity *disk = step_disk(operation);
@@ -145,6 +157,8 @@ static void add_finish(Operation *operation, Change *change, const Fail *why)
                    for_vm ? EVENT_USER_ADD_DISK_TO_VM_FINISHED_SUCCESS
                           : EVENT_USER_ADD_DISK_FINISHED_SUCCESS,
                    NULL, why);
+    if (!failed && disk && operation_context(operation)->keep == API_TRUE)
+        plug_into_vm(operation, change, disk);
     if (!failed || !disk)
         return;
     disk_detach_everywhere(change, disk);

@@ -116,33 +116,41 @@ static void describe_on_storage(Manager *manager, const Entity *disk, const ApiD
                      NULL);
 }
 
-void disk_update(Request *request)
+int disk_plan_update(Request *request, Change *change, Entity *disk, const ApiDisk *wanted,
+                     const char **ret_operation)
 {
-    const ApiDisk *wanted = request->body;
-    Entity *disk = request_disk(request);
-    const char *operation = NULL;
     int64_t size =
         (wanted->provisioned_size.value + CAPACITY_STEP - 1) / CAPACITY_STEP * CAPACITY_STEP;
-    bool grows = disk && wanted->provisioned_size.set &&
+    bool grows = wanted->provisioned_size.set &&
                  size != ENTITY_OBJECT(disk, Disk)->provisioned_size.value;
-    if (!disk || request_check_free(request, disk, LOCK_EXCLUSIVE) ||
-        check_members(request, disk, wanted) ||
-        (grows && check_growth(request, disk, size))) {
-        reply_fail(request);
-        return;
-    }
-    Change *change = change_new(request->manager, &request->cause);
+    *ret_operation = NULL;
+    if (request_check_free(request, disk, LOCK_EXCLUSIVE) ||
+        check_members(request, disk, wanted) || (grows && check_growth(request, disk, size)))
+        return fail_to_errno(request->why.code);
     ApiDocument *draft = change_edit(change, disk);
     disk_merge(draft, wanted);
     if (wanted->alias || wanted->name || wanted->description)
         describe_on_storage(request->manager, disk, draft->object);
-    event_add(change, grows ? EVENT_USER_EXTENDED_DISK_SIZE : request->method->event,
+    event_add(change, grows ? EVENT_USER_EXTENDED_DISK_SIZE : EVENT_USER_UPDATE_DISK,
               &(EventFacts){.disk = disk});
-    AUTO_FREE char *path = memory_format("/disks/%s", disk->id);
-    if (!grows) {
-        commit_and_show(request, change, 200, path);
+    if (grows)
+        plan_resize(change, disk, size, ret_operation);
+    return 0;
+}
+
+void disk_update(Request *request)
+{
+    Entity *disk = request_disk(request);
+    Change *change = change_new(request->manager, &request->cause);
+    const char *operation = NULL;
+    if (!disk || disk_plan_update(request, change, disk, request->body, &operation)) {
+        change_cancel(change);
+        reply_fail(request);
         return;
     }
-    plan_resize(change, disk, size, &operation);
-    commit_and_run(request, change, operation, 200, path);
+    AUTO_FREE char *path = memory_format("/disks/%s", disk->id);
+    if (operation)
+        commit_and_run(request, change, operation, 200, path);
+    else
+        commit_and_show(request, change, 200, path);
 }
