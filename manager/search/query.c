@@ -388,12 +388,16 @@ static int take_all(Parser *parser, QueryNode **ret)
 
 // ---- the whole
 
+// Letters before a colon; addresses of networks have digits or two colons.
 static void take_object(Parser *parser, QueryWord *ret)
 {
-    size_t from = parser->at, end = name_end(parser->text, from), at = end;
+    size_t from = parser->at, end = from, at;
+    while (isalpha((unsigned char)parser->text[end]) || parser->text[end] == '_')
+        end++;
+    at = end;
     while (is_space(parser->text[at]))
         at++;
-    if (end == from || parser->text[at] != ':')
+    if (end == from || parser->text[at] != ':' || parser->text[at + 1] == ':')
         return;
     *ret = word_make(parser, from, end);
     parser->at = at + 1;

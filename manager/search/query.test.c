@@ -98,6 +98,9 @@ TEST(text_stands_alone)
         {"android", "(text \"android\")"},
         {"web name=a", "(and (text \"web\") (= name \"a\"))"},
         {"a(b)", "(text \"a(b)\")"},
+        {"00:1a:4a", "(text \"00:1a:4a\")"},
+        {"fe80::1", "(text \"fe80::1\")"},
+        {"fe::1", "(text \"fe::1\")"},
     };
     assert_trees(rows, COUNT_OF(rows));
 }

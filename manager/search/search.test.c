@@ -643,7 +643,7 @@ TEST(failures_say_what_there_is)
         {"vms", "host>h1", AT(6, "text is compared with = or !="), NULL},
         {"vms", "Hosts: name=a", AT(1, "these are VMs, they can't be searched for \"Hosts\""),
          "colon"},
-        {"vms", "00:1a:4a", AT(1, "these are VMs, they can't be searched for \"00\""), "quotes"},
+        {"vms", "aa:bb:cc", AT(1, "these are VMs, they can't be searched for \"aa\""), "quotes"},
         {"vms", "name=", AT(6, "a value is expected after name="), NULL},
         {"vms", "status=\"a very long value that nobody has ever called a status of a VM before\"",
          AT(9, "\"a very long value that nobody has ever called a status of a ...\" is no value of "
