@@ -76,6 +76,12 @@ static int items_by_name(const void *one, const void *other)
     return order ? order : strcmp(left->entity->id, right->entity->id);
 }
 
+void items_sort(Items *items)
+{
+    if (items->count)
+        qsort(items->items, items->count, sizeof(Item), items_by_name);
+}
+
 int items_select(Request *request, Items *items, Kind kind, ItemView *view, ItemsMatch *match,
                  const void *argument)
 {
@@ -86,8 +92,7 @@ int items_select(Request *request, Items *items, Kind kind, ItemView *view, Item
     INVENTORY_EACH(request->manager->inventory, kind, entity)
         if (!match || match(request, entity, argument))
             items_add_entity(items, entity);
-    if (items->count)
-        qsort(items->items, items->count, sizeof(Item), items_by_name);
+    items_sort(items);
     while (max >= 0 && items->count > (size_t)max) {
         Item *last = &items->items[--items->count];
         entity_unref(last->entity);
