@@ -8,9 +8,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "manager/cluster/cluster_rules.h"
 #include "manager/identity/identity.h"
 #include "manager/inventory/change.h"
 #include "manager/manager.h"
+#include "manager/network/network_rules.h"
 
 enum { PASSWORD_FILE_MAX = 4096 };
 
@@ -104,36 +106,8 @@ static void bootstrap_data_center(Bootstrap *bootstrap)
 
 static void bootstrap_network(Bootstrap *bootstrap)
 {
-    ApiDocument *draft = change_add(bootstrap->change, KIND_NETWORK, NULL);
-    ApiNetwork *network = draft->object;
-    Arena *arena = &draft->arena;
-    static const ApiNetworkUsage usages[] = {
-        API_NETWORK_USAGE_DEFAULT_ROUTE, API_NETWORK_USAGE_DISPLAY, API_NETWORK_USAGE_MANAGEMENT,
-        API_NETWORK_USAGE_MIGRATION, API_NETWORK_USAGE_VM,
-    };
-    strcpy(bootstrap->network, network->id);
-    network->name = "ovirtmgmt";
-    network->vdsm_name = "ovirtmgmt";
-    network->description = "Management Network";
-    network->comment = "";
-    network->mtu = API_INT(0);
-    network->stp = API_FALSE;
-    network->port_isolation = API_FALSE;
-    network->usages.items = (void *)arena_bytes(arena, usages, sizeof(usages));
-    network->usages.count = COUNT_OF(usages);
-    network->usages.set = true;
-    network->data_center = ARENA_NEW(arena, ApiDataCenter);
-    network->data_center->id = arena_string(arena, bootstrap->data_center);
-
-    ApiDocument *profile_draft = change_add(bootstrap->change, KIND_VNIC_PROFILE, NULL);
-    ApiVnicProfile *profile = profile_draft->object;
-    profile->name = "ovirtmgmt";
-    profile->description = profile->comment = "";
-    profile->port_mirroring = API_FALSE;
-    profile->network = ARENA_NEW(&profile_draft->arena, ApiNetwork);
-    profile->network->id = arena_string(&profile_draft->arena, network->id);
-    profile->pass_through = ARENA_NEW(&profile_draft->arena, ApiVnicPassThrough);
-    profile->pass_through->mode = API_VNIC_PASS_THROUGH_MODE_DISABLED;
+    strcpy(bootstrap->network,
+           network_add_management(bootstrap->change, bootstrap->data_center));
 }
 
 static void bootstrap_cluster(Bootstrap *bootstrap)
@@ -144,30 +118,12 @@ static void bootstrap_cluster(Bootstrap *bootstrap)
     strcpy(bootstrap->cluster, cluster->id);
     cluster->name = "Default";
     cluster->description = "The default server cluster";
-    cluster->comment = "";
     cluster->data_center = ARENA_NEW(arena, ApiDataCenter);
     cluster->data_center->id = arena_string(arena, bootstrap->data_center);
     cluster->mac_pool = mac_pool_reference(arena, bootstrap->mac_pool);
     cluster->version = level(arena);
-    cluster->cpu = ARENA_NEW(arena, ApiCpu);
-    cluster->cpu->architecture = API_ARCHITECTURE_X86_64;
-    cluster->cpu->type = "";
-    cluster->bios_type = API_BIOS_TYPE_Q35_SEA_BIOS;
-    cluster->virt_service = API_TRUE;
-    cluster->gluster_service = cluster->trusted_service = cluster->threads_as_cores = API_FALSE;
-    cluster->ballooning_enabled = API_TRUE;
-    cluster->ha_reservation = cluster->tunnel_migration = cluster->vnc_encryption = API_FALSE;
-    cluster->switch_type = API_SWITCH_TYPE_LEGACY;
-    cluster->firewall_type = API_FIREWALL_TYPE_FIREWALLD;
-    cluster->memory_policy = ARENA_NEW(arena, ApiMemoryPolicy);
-    cluster->memory_policy->over_commit = ARENA_NEW(arena, ApiMemoryOverCommit);
-    cluster->memory_policy->over_commit->percent = API_INT(100);
-    cluster->management_network = ARENA_NEW(arena, ApiNetwork);
-    cluster->management_network->id = arena_string(arena, bootstrap->network);
-    ApiNetwork *attached = ARENA_NEW(arena, ApiNetwork);
-    attached->id = arena_string(arena, bootstrap->network);
-    attached->required = API_TRUE;
-    api_list_add(arena, &cluster->networks, attached);
+    cluster_fill(arena, cluster);
+    cluster_set_management(arena, cluster, bootstrap->network);
 }
 
 static void fill_hardware(Arena *arena, ApiVm *vm, int64_t mebibytes, int64_t cpus)

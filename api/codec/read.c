@@ -259,6 +259,13 @@ static bool read_json_list(Reader *reader, const ReadPath *path, const ApiField 
     return true;
 }
 
+// Some ids are numbers (of a VLAN, a permit, an event): they may come as such.
+static char *read_json_id(Reader *reader, const Json *value)
+{
+    char buffer[40];
+    return value ? arena_string(reader->arena, read_json_text(value, buffer)) : NULL;
+}
+
 static void *read_json_object(Reader *reader, const ReadPath *path, const ApiType *type,
                               const Json *value)
 {
@@ -270,7 +277,7 @@ static void *read_json_object(Reader *reader, const ReadPath *path, const ApiTyp
     }
     char *object = arena_alloc(reader->arena, type->size);
     ApiHead *head = (ApiHead *)object;
-    head->id = arena_string(reader->arena, json_get_string(value, "id"));
+    head->id = read_json_id(reader, json_get(value, "id"));
     head->href = arena_string(reader->arena, json_get_string(value, "href"));
     JSON_EACH(value, child) {
         const ApiField *field = read_field(reader, type, child->key);

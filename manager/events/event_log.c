@@ -141,6 +141,18 @@ static void event_link(Arena *arena, ApiEvent *event, const Cause *cause, const 
     }
 }
 
+static void event_store(Change *change, const ApiEvent *event, ApiDocument *document)
+{
+    AUTO_STRBUF text = {0};
+    api_store(&text, &api_type_event, event);
+    StoreEvent row = {.id = event->index.value,
+                      .time_ms = event->time.value,
+                      .code = (int)event->code.value,
+                      .severity = event->severity,
+                      .document = text.data};
+    change_add_event(change, &row, document);
+}
+
 static void event_submit(Change *change, EventLog *log, ApiDocument *document)
 {
     ApiEvent *event = document->object;
@@ -148,14 +160,14 @@ static void event_submit(Change *change, EventLog *log, ApiDocument *document)
     event->id = arena_format(&document->arena, "%lld", (long long)id);
     event->index = API_INT(id);
     event->time = API_INT(clock_wall_ms());
-    AUTO_STRBUF text = {0};
-    api_store(&text, document->type, event);
-    StoreEvent row = {.id = id,
-                      .time_ms = event->time.value,
-                      .code = (int)event->code.value,
-                      .severity = event->severity,
-                      .document = text.data};
-    change_add_event(change, &row, document);
+    event_store(change, event, document);
+}
+
+void event_hide(Change *change, const ApiDocument *document)
+{
+    ApiEvent hidden = *(const ApiEvent *)document->object;
+    hidden.deleted = API_TRUE;
+    event_store(change, &hidden, NULL);
 }
 
 void event_add(Change *change, EventCode code, const EventFacts *facts)
@@ -271,7 +283,9 @@ void event_log_load(EventLog *log, const StoreEvent *row)
     Json *json = json_parse(&arena, row->document, strlen(row->document), NULL, NULL);
     ApiDocument *document = api_document_new(&api_type_event);
     void *object = json ? api_load(&document->arena, &api_type_event, json, NULL) : NULL;
-    if (object) {
+    if (row->id > log->last_id)
+        log->last_id = row->id;
+    if (object && ((const ApiEvent *)object)->deleted != API_TRUE) {
         document->object = object;
         event_log_push(log, document);
     }

@@ -39,7 +39,9 @@ ApiDocument *event_log_at(const EventLog *log, size_t position);
 ApiDocument *event_log_get(const EventLog *log, int64_t id);
 void event_log_append(EventLog *log, ApiDocument *event);
 void event_log_load(EventLog *log, const StoreEvent *row);
-// Takes an event out of sight (DELETE /events/{id}); the store keeps it.
+// Takes an event out of sight (DELETE /events/{id}): its row in the store says so with the change;
+// event_log_hide() is called when that is durable. The history keeps it.
+void event_hide(Change *change, const ApiDocument *event);
 void event_log_hide(EventLog *log, int64_t id);
 // Called for each new event; for waiting clients. `argument` is handed back.
 typedef void (*EventWatcher)(ApiDocument *event, void *argument);

@@ -10,8 +10,16 @@ typedef struct RoleRow {
     const char *permits;
 } RoleRow;
 
-static const char *const permit_names[_PERMIT_MAX] = {
-#define PERMIT(name) [PERMIT_##name] = #name,
+typedef enum PermitKind { PERMIT_KIND_USER, PERMIT_KIND_ADMIN } PermitKind;
+
+typedef struct PermitRow {
+    const char *name;
+    int number;
+    PermitKind kind;
+} PermitRow;
+
+static const PermitRow permit_rows[_PERMIT_MAX] = {
+#define PERMIT(name, number, kind) [PERMIT_##name] = {#name, number, PERMIT_KIND_##kind},
 #include "manager/identity/permits.def"
 #undef PERMIT
 };
@@ -27,7 +35,17 @@ _Static_assert(_PERMIT_MAX <= 128, "Role.permits has 128 bits");
 
 const char *permit_name(Permit permit)
 {
-    return permit_names[permit];
+    return permit_rows[permit].name;
+}
+
+int permit_number(Permit permit)
+{
+    return permit_rows[permit].number;
+}
+
+bool permit_is_administrative(Permit permit)
+{
+    return permit_rows[permit].kind == PERMIT_KIND_ADMIN;
 }
 
 static void role_fill(Role *role, const RoleRow *row)
@@ -37,7 +55,7 @@ static void role_fill(Role *role, const RoleRow *row)
     char *rest = words;
     for (char *word; (word = strsep(&rest, " "));)
         for (int permit = 0; permit < _PERMIT_MAX; permit++)
-            if (!strcmp(word, "*") || !strcmp(word, permit_names[permit]))
+            if (!strcmp(word, "*") || !strcmp(word, permit_rows[permit].name))
                 role->permits[permit / 64] |= UINT64_C(1) << permit % 64;
 }
 

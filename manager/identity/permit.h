@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 typedef enum Permit {
-#define PERMIT(name) PERMIT_##name,
+#define PERMIT(name, number, kind) PERMIT_##name,
 #include "manager/identity/permits.def"
 #undef PERMIT
     _PERMIT_MAX,
@@ -18,6 +18,8 @@ typedef struct Role {
 } Role;
 
 const char *permit_name(Permit permit);
+int permit_number(Permit permit);
+bool permit_is_administrative(Permit permit);
 const Role *role_by_id(const char *id);
 const Role *role_by_name(const char *name);
 const Role *role_at(int index); // NULL behind the last

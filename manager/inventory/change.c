@@ -126,7 +126,8 @@ void change_remove(Change *change, Entity *entity)
 void change_add_event(Change *change, const StoreEvent *event, ApiDocument *document)
 {
     store_change_event(change->stored, event);
-    array_add(&change->events, document);
+    if (document)
+        array_add(&change->events, document);
 }
 
 void change_cancel(Change *change)

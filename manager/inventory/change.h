@@ -35,7 +35,8 @@ ApiDocument *change_add(Change *change, Kind kind, const char *id);
 // The draft of an object added in this change.
 ApiDocument *change_added(Change *change, const char *id);
 void change_remove(Change *change, Entity *entity);
-// An event row that becomes durable with the change; used by events/.
+// An event row that becomes durable with the change; used by events/. Without a document it takes
+// the place of the row with its number.
 void change_add_event(Change *change, const StoreEvent *event, ApiDocument *document);
 void change_commit(Change *change, ChangeDone durable, void *argument);
 void change_cancel(Change *change);

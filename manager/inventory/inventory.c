@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manager/inventory/mac_index.h"
 #include "manager/inventory/state.h"
+#include "model/mac_address.h"
 
 typedef struct KindRow {
     const char *name, *noun;
@@ -16,6 +18,7 @@ struct Inventory {
     Map by_id[_KIND_MAX], by_name[_KIND_MAX];
     Array all[_KIND_MAX];
     Map disk_vms; // disk id -> Array of VMs; keys are the inventory's own
+    MacIndex macs; // of the NICs of all VMs
     uint64_t revision;
 };
 
@@ -172,18 +175,33 @@ static void index_vm_disks(Inventory *inventory, Entity *vm, bool add)
             index_disk(inventory, vm, object->disk_attachments.items[i]->id, add);
 }
 
+static void index_vm_macs(Inventory *inventory, const Entity *vm, bool add)
+{
+    const ApiVm *object = ENTITY_OBJECT(vm, Vm);
+    for (uint32_t i = 0; i < object->nics.count; i++) {
+        const ApiMac *mac = object->nics.items[i]->mac;
+        uint64_t address;
+        if (mac && mac_parse(mac->address, &address))
+            (add ? mac_index_add : mac_index_remove)(&inventory->macs, address);
+    }
+}
+
 static void inventory_index(Inventory *inventory, Entity *entity)
 {
     index_name(inventory, entity);
-    if (entity->kind == KIND_VM)
-        index_vm_disks(inventory, entity, true);
+    if (entity->kind != KIND_VM)
+        return;
+    index_vm_disks(inventory, entity, true);
+    index_vm_macs(inventory, entity, true);
 }
 
 static void inventory_unindex(Inventory *inventory, Entity *entity)
 {
     unindex_name(inventory, entity);
-    if (entity->kind == KIND_VM)
-        index_vm_disks(inventory, entity, false);
+    if (entity->kind != KIND_VM)
+        return;
+    index_vm_disks(inventory, entity, false);
+    index_vm_macs(inventory, entity, false);
 }
 
 // ---- changes
@@ -297,6 +315,11 @@ const Array *inventory_disk_vms(const Inventory *inventory, const char *disk)
     return map_get(&inventory->disk_vms, disk);
 }
 
+const MacIndex *inventory_macs(const Inventory *inventory)
+{
+    return &inventory->macs;
+}
+
 void inventory_free(Inventory *inventory)
 {
     if (!inventory)
@@ -313,5 +336,6 @@ void inventory_free(Inventory *inventory)
         array_done(&inventory->all[kind]);
     }
     map_done(&inventory->disk_vms);
+    mac_index_done(&inventory->macs);
     free(inventory);
 }

@@ -20,6 +20,7 @@ typedef enum Kind {
 } Kind;
 
 typedef struct Inventory Inventory;
+typedef struct MacIndex MacIndex;
 
 typedef struct Entity {
     char id[UUID_SIZE];
@@ -65,6 +66,8 @@ uint64_t inventory_revision(const Inventory *inventory);
 
 // VMs that a disk is attached to: NULL or an array of Entity *.
 const Array *inventory_disk_vms(const Inventory *inventory, const char *disk);
+// MAC addresses of the NICs of all VMs.
+const MacIndex *inventory_macs(const Inventory *inventory);
 
 // ---- for change.c
 

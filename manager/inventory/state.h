@@ -116,6 +116,10 @@ typedef struct DataCenterState {
     int64_t elect_at_ms, space_at_ms, sweep_at_ms; // monotonic: not before
 } DataCenterState;
 
+typedef struct MacPoolState {
+    uint64_t next; // place behind the address handed out last
+} MacPoolState;
+
 static inline HostState *host_state(const Entity *host)
 {
     return host->state;
@@ -139,6 +143,11 @@ static inline DiskState *disk_state(const Entity *disk)
 static inline DataCenterState *data_center_state(const Entity *data_center)
 {
     return data_center->state;
+}
+
+static inline MacPoolState *mac_pool_state(const Entity *pool)
+{
+    return pool->state;
 }
 
 size_t state_size(Kind kind);

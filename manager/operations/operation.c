@@ -604,6 +604,8 @@ char *operation_title(Manager *manager, const Entity *entity)
     const OperationKind *kind = operations_kind(manager->operations, row->kind);
     const char *at = kind ? kind->title : row->kind;
     AUTO_STRBUF text = {0};
+    if (row->external == API_TRUE)
+        return memory_string(row->description);
     for (const char *mark; (mark = strstr(at, "${"));) {
         const char *end = strchr(mark, '}');
         strbuf_add(&text, at, (size_t)(mark - at));
@@ -613,6 +615,12 @@ char *operation_title(Manager *manager, const Entity *entity)
     }
     strbuf_adds(&text, at);
     return strbuf_take(&text);
+}
+
+const char *operation_step_title(const Manager *manager, const ApiOperation *row, int64_t number)
+{
+    const OperationKind *kind = operations_kind(manager->operations, row->kind);
+    return kind && number >= 0 && number < kind->count ? kind->steps[number].title : NULL;
 }
 
 static void operation_alarm(Operation *operation, int64_t silent_ms)
@@ -652,7 +660,9 @@ void operations_expire(Operations *operations)
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         int64_t kept = row->status == API_JOB_STATUS_FINISHED ? OPERATION_SUCCESS_KEPT_MS
                                                               : OPERATION_FAILURE_KEPT_MS;
-        if (row->phase != API_OPERATION_PHASE_ENDED || now - row->end_time.value < kept)
+        bool waits_to_be_cleared = row->external == API_TRUE && row->auto_cleared != API_TRUE;
+        if (row->phase != API_OPERATION_PHASE_ENDED || now - row->end_time.value < kept ||
+            waits_to_be_cleared)
             continue;
         if (!change)
             change = change_new(manager, NULL);
@@ -686,7 +696,7 @@ void operations_resume(Operations *operations)
     INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity) {
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         const OperationKind *kind = operations_kind(operations, row->kind);
-        if (row->phase == API_OPERATION_PHASE_ENDED)
+        if (row->phase == API_OPERATION_PHASE_ENDED || row->external == API_TRUE)
             continue;
         if (!kind) {
             log_error("operation.unknown", LOG_ID("operation", entity->id),

@@ -129,6 +129,8 @@ void operation_wait_end(Operation *operation, OperationEnded ended, void *argume
 void operation_forget_waiter(Operation *operation, void *argument);
 // Text with ${} filled from the context.
 char *operation_title(Manager *manager, const Entity *row);
+// For people; NULL when nobody knows the step.
+const char *operation_step_title(const Manager *manager, const ApiOperation *row, int64_t number);
 // Rows that ended more than ten minutes (failed: an hour) ago are removed.
 void operations_expire(Operations *operations);
 int operations_running(const Operations *operations);

@@ -58,6 +58,12 @@ void items_add_part(Items *items, Entity *entity, const void *part)
     items_add(items, entity, part);
 }
 
+void items_add_document(Items *items, ApiDocument *document)
+{
+    items_add(items, NULL, NULL);
+    items->items[items->count - 1].document = api_document_ref(document);
+}
+
 void items_add_value(Items *items, const void *value)
 {
     items_add(items, NULL, value);
@@ -72,21 +78,20 @@ static int items_by_name(const void *one, const void *other)
 
 void items_sort(Items *items)
 {
-    qsort(items->items, items->count, sizeof(Item), items_by_name);
+    if (items->count)
+        qsort(items->items, items->count, sizeof(Item), items_by_name);
 }
 
-int items_collect(Request *request, Items *items, Kind kind, ItemView *view)
+int items_select(Request *request, Items *items, Kind kind, ItemView *view, ItemsMatch *match,
+                 const void *argument)
 {
     int64_t max = -1;
     items->view = view;
-    if (request_integer(request, "max", &max))
+    if (request->http && request_integer(request, "max", &max))
         return fail_to_errno(request->why.code);
-    const char *search = request->http ? request_parameter(request, "search") : NULL;
-    Inventory *inventory = request->manager->inventory;
-    if (search && search[strspn(search, " ")])
-        return search_collect(request, items, kind, search, max);
-    INVENTORY_EACH(inventory, kind, entity)
-        items_add_entity(items, entity);
+    INVENTORY_EACH(request->manager->inventory, kind, entity)
+        if (!match || match(request, entity, argument))
+            items_add_entity(items, entity);
     items_sort(items);
     while (max >= 0 && items->count > (size_t)max) {
         Item *last = &items->items[--items->count];
@@ -94,6 +99,27 @@ int items_collect(Request *request, Items *items, Kind kind, ItemView *view)
         api_document_unref(last->document);
     }
     return 0;
+}
+
+int items_collect(Request *request, Items *items, Kind kind, ItemView *view)
+{
+    int64_t max = -1;
+    const char *search = request->http ? request_parameter(request, "search") : NULL;
+    if (!search || !search[strspn(search, " ")])
+        return items_select(request, items, kind, view, NULL, NULL);
+    items->view = view;
+    if (request_integer(request, "max", &max))
+        return fail_to_errno(request->why.code);
+    return search_collect(request, items, kind, search, max);
+}
+
+void items_set_home(Request *request, Items *items, const char *path)
+{
+    Route route;
+    if (!route_find(&request->arena, arena_format(&request->arena, "%s/x", path), &route))
+        return;
+    items->base = path;
+    items->service = route_service(&route);
 }
 
 int items_one(Request *request, Items *items, Kind kind, int number, ItemView *view)

@@ -30,6 +30,8 @@ void items_init(Items *items, const Route *route, const RestMethod *method);
 void items_done(Items *items);
 void items_add_entity(Items *items, Entity *entity);
 void items_add_part(Items *items, Entity *entity, const void *part);
+// A document that is no entity's, such as an event; the view shows it.
+void items_add_document(Items *items, ApiDocument *document);
 // Something that is not stored; it must live in the request's arena.
 void items_add_value(Items *items, const void *value);
 // Entities by name, then by id.
@@ -37,6 +39,12 @@ void items_sort(Items *items);
 
 // All entities of a kind the user may see, filtered by search=, ordered and cut as asked.
 int items_collect(Request *request, Items *items, Kind kind, ItemView *view);
+// The entities of a kind for which `match` is true, ordered by name and cut by max=.
+typedef bool ItemsMatch(const Request *request, const Entity *entity, const void *argument);
+int items_select(Request *request, Items *items, Kind kind, ItemView *view, ItemsMatch *match,
+                 const void *argument);
+// Shows the items of a collection that lies below another object under their own URL: "/clusters".
+void items_set_home(Request *request, Items *items, const char *path);
 // The entity named in the URL (`number`: which id), as the only item.
 int items_one(Request *request, Items *items, Kind kind, int number, ItemView *view);
 

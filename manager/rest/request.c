@@ -349,8 +349,10 @@ static int request_parse_body(Request *request)
     if (!method->body || method->verb == API_GET || method->verb == API_DELETE)
         return 0;
     if (blank >= length) {
-        if (method->verb == API_ACTION)
-            request->body = arena_alloc(&request->arena, method->body->size);
+        if (method->verb == API_PUT)
+            return fail_set(&request->why, FAIL_SYNTAX, "The body is empty: it must be a <%s>.",
+                            method->body->one);
+        request->body = arena_alloc(&request->arena, method->body->size);
         return request_check_needs(request);
     }
     bool json = type ? strcasestr(type, "json") != NULL : text[blank] == '{';

@@ -8,7 +8,7 @@
 #include "manager/operations/operation.h"
 #include "manager/rest/routes.h"
 
-enum { ROUTE_DEPTH_MAX = 8 };
+enum { ROUTE_DEPTH_MAX = 12 };
 
 typedef struct RouteStep {
     const RestService *service;

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "manager/rest/check.h"
 #include "rest_handlers.h"
 
 // Whose statistics lie under which service.
@@ -101,6 +102,8 @@ static StatisticsOf *provider_of(const Route *route)
 int statistic_list(Request *request, Items *items)
 {
     StatisticsOf *provide = provider_of(&request->route);
+    if (!provide && request_check_parents(request))
+        return fail_to_errno(request->why.code);
     if (!provide)
         return fail_set(&request->why, FAIL_NOT_IMPLEMENTED,
                         "Statistics under %s are not implemented yet.", request->route.path);

@@ -1,0 +1,6 @@
+// Tags as the API shows them.
+#pragma once
+
+#include "manager/rest/items.h"
+
+ItemView tag_view;
