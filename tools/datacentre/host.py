@@ -17,6 +17,9 @@ from .failure import DataCentreFailure
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 NETWORK_FILTERS = pathlib.Path("/usr/share/libvirt/nwfilter")
 STORAGE_OWNER = 36  # vdsm:kvm, as on every oVirt host
+# What a host has beyond the machine's users: oVirt's, and the one libvirtd does not start without.
+USERS = {"vdsm": STORAGE_OWNER, "libvirt-qemu": 64055}
+GROUPS = {"kvm": STORAGE_OWNER, "libvirt-qemu": 64055}
 STORAGE_DIRECTORY = "/var/lib/vireo/storage"
 AGENT_STATE = "/var/lib/vireo/agent"
 
@@ -304,6 +307,8 @@ class Host:
                            ("libvirt/libvirtd.conf", LIBVIRTD_CONFIG),
                            ("libvirt/qemu.conf", QEMU_CONFIG)):
             (etc / name).write_text(text.format(**facts))
+        for name, text in account_files().items():
+            (etc / name).write_text(text)
         (etc / "machine-id").write_text(self.record["uuid"].replace("-", "") + "\n")
         (etc / "resolv.conf").write_text("nameserver 10.0.2.3\n" if self.internet else "")
         if NETWORK_FILTERS.exists() and not (etc / "libvirt/nwfilter").exists():
@@ -349,3 +354,17 @@ def stop_program(starter, seconds=10):
     except subprocess.TimeoutExpired:
         signal_program(starter, signal.SIGKILL)
         starter.wait()
+
+
+def account_files():
+    """passwd and group: the machine's, but that the host's own names have their own numbers."""
+    def machine_lines(name, own):
+        lines = pathlib.Path(f"/etc/{name}").read_text().splitlines()
+        return [line for line in lines if line.split(":")[0] not in own]
+
+    passwd = machine_lines("passwd", USERS)
+    passwd += [f"{name}:x:{number}:{number}:{name}:/var/lib/{name}:/usr/sbin/nologin"
+               for name, number in USERS.items()]
+    group = machine_lines("group", GROUPS)
+    group += [f"{name}:x:{number}:" for name, number in GROUPS.items()]
+    return {"passwd": "\n".join(passwd) + "\n", "group": "\n".join(group) + "\n"}
