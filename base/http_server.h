@@ -64,6 +64,9 @@ void http_on_gone(Http *http, HttpDone gone, void *argument);
 
 void http_add_header(Http *http, const char *name, const char *value);
 void http_compress(Http *http); // allow gzip for this answer
+void http_close_after(Http *http); // the connection ends with this answer; before it begins
+// Deadlines of this connection from now on, instead of the server's.
+void http_set_patience(Http *http, int idle_ms, int stall_ms);
 // Whole answer.
 void http_reply(Http *http, int status, const char *type, const void *body, size_t length);
 // Answer in pieces; length -1 means chunked. http_end() completes it; when less than `length` was

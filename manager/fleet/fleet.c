@@ -523,3 +523,10 @@ void fleet_refresh(Manager *manager, Entity *host)
     if (monitor)
         monitor->next_vms_ms = monitor->next_stats_ms = 0;
 }
+
+void fleet_recheck(Manager *manager, Entity *host)
+{
+    Monitor *monitor = map_get(&manager->fleet->by_host, host->id);
+    if (monitor)
+        monitor->next_capabilities_ms = 0;
+}

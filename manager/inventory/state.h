@@ -142,3 +142,5 @@ void state_done(Kind kind, void *state);
 void vm_state_set_host(Entity *vm, Entity *host);
 void vm_state_forget_guest(VmState *state);
 void nic_rates_free(NicRates *nics, int count);
+// NULL when there is none with this name.
+const NicRates *nic_rates_find(const NicRates *nics, int count, const char *name);
