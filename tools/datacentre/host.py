@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -13,8 +14,8 @@ import uuid
 
 from . import cgroup, link, process
 from .failure import DataCentreFailure
+from .places import REPOSITORY, build_directory
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 NETWORK_FILTERS = pathlib.Path("/usr/share/libvirt/nwfilter")
 STORAGE_OWNER = 36  # vdsm:kvm, as on every oVirt host
 # What a host has beyond the machine's users: oVirt's, and the one libvirtd does not start without.
@@ -52,15 +53,16 @@ HOSTS = "127.0.0.1 localhost\n{address} {name}\n{machine_address} manager\n"
 class Host:
     """Host number `number` of the installation whose state is under `state_dir`.
 
-    kvm=False hides /dev/kvm. internet=True gives guests a way out through slirp4netns."""
+    kvm=False hides /dev/kvm, True shows it; else it is shown where the processor virtualizes: there
+    are machines whose /dev/kvm hangs guests. internet=True gives guests a way out through slirp4netns."""
 
-    def __init__(self, state_dir, number=1, build_dir=None, kvm=True, internet=False,
+    def __init__(self, state_dir, number=1, build_dir=None, kvm=None, internet=False,
                  agent_options=None):
         state = pathlib.Path(state_dir).resolve()
         self.name = f"host{number}"
         self.directory = state / "hosts" / self.name
-        self.build_dir = pathlib.Path(build_dir or REPOSITORY / "build").resolve()
-        self.kvm = kvm
+        self.build_dir = build_directory(build_dir)
+        self.kvm = processor_virtualizes() if kvm is None else kvm
         self.internet = internet
         self.agent_options = agent_options or {}
         self.owner = f"{state}:{self.name}"
@@ -354,6 +356,11 @@ def stop_program(starter, seconds=10):
     except subprocess.TimeoutExpired:
         signal_program(starter, signal.SIGKILL)
         starter.wait()
+
+
+def processor_virtualizes():
+    flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return bool(flags) and bool({"vmx", "svm"} & set(flags.group(1).split()))
 
 
 def account_files():
