@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/strbuf.h"
 
 enum { TEST_MAX = 200, TEST_ALARM_S = 240 };
@@ -66,4 +67,19 @@ int main(int argc, char *argv[])
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     return _cmocka_run_group_tests(argv[0], tests, test_count, NULL, NULL);
+}
+
+void test_golden(const char *path, const char *text)
+{
+    const char *mode = getenv("VIREO_GOLDEN");
+    AUTO_FREE char *expected = NULL;
+    size_t length = 0;
+    if (mode && !strcmp(mode, "update")) {
+        assert_int_equal(file_write_atomic(path, text, strlen(text), 0644), 0);
+        return;
+    }
+    if (file_read(path, 16 << 20, &expected, &length))
+        fail_msg("%s is missing; VIREO_GOLDEN=update makes it.", path);
+    if (strcmp(expected, text))
+        fail_msg("%s differs. Expected:\n%s\nIt is:\n%s", path, expected, text);
 }

@@ -32,6 +32,10 @@ bool test_dies(void (*function)(void));
 // A text of `count` times `text`; the caller frees it.
 char *test_repeat(const char *text, size_t count);
 
+// Fails unless the file holds exactly this text; with VIREO_GOLDEN=update in the environment it is
+// written instead, to be read in the diff.
+void test_golden(const char *path, const char *text);
+
 // Waits a little for events and handles them. (uv_run(ONCE) may sleep on after a timer has run.)
 void test_turn(uv_loop_t *loop);
 

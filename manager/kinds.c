@@ -1,12 +1,26 @@
 #include "manager/kinds.h"
 
+#include "manager/disk/disk.h"
 #include "manager/operations/operation.h"
+#include "manager/vm/vm_plug.h"
+#include "manager/storage/domain.h"
 #include "manager/vm/vm_start.h"
 #include "manager/vm/vm_stop.h"
 
 // To add one: a row here.
 static const OperationKind *const kinds[] = {
+    &device_plug_kind,
+    &device_unplug_kind,
     &vm_start_kind,
+    &storage_domain_add_kind,
+    &storage_domain_attach_kind,
+    &storage_domain_activate_kind,
+    &storage_domain_deactivate_kind,
+    &storage_domain_detach_kind,
+    &storage_domain_remove_kind,
+    &disk_add_kind,
+    &disk_resize_kind,
+    &disk_remove_kind,
     &vm_stop_kind,
 };
 

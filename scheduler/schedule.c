@@ -23,7 +23,7 @@ static bool filter_status(const ScheduleVm *vm, const ScheduleHost *host, Schedu
     (void)vm;
     if (host->up)
         return true;
-    snprintf(verdict->reason, sizeof(verdict->reason), "it is %s", host->status);
+    snprintf(verdict->reason, sizeof(verdict->reason), "its status is %s", host->status);
     return false;
 }
 

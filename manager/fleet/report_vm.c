@@ -1,4 +1,5 @@
 // What hosts tell of VMs: states, statistics, guests.
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,7 +177,7 @@ static void take_rates(const Entity *entity, VmState *state, const Json *vm)
         return;
     state->cpu_guest = json_get_decimal(vm, "cpuUser", 0);
     state->cpu_hypervisor = json_get_decimal(vm, "cpuSys", 0);
-    state->cpu_total = state->cpu_guest + state->cpu_hypervisor;
+    state->cpu_total = round((state->cpu_guest + state->cpu_hypervisor) * 100) / 100;
     state->memory_percent = json_get_decimal(vm, "memUsage", 0);
     state->memory_free = json_get_integer(memory, "mem_free", 0) * 1024;
     state->memory_cached = json_get_integer(memory, "mem_cached", 0) * 1024;

@@ -55,6 +55,7 @@ static void host_state_done(HostState *state)
     free(state->status_reason);
     free(state->accelerator_reason);
     free(state->boot_id);
+    free(state->ended_tasks);
 }
 
 void vm_state_forget_guest(VmState *state)

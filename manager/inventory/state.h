@@ -36,6 +36,7 @@ typedef struct HostState {
     int64_t stats_ms; // monotonic, 0: none yet
     int64_t boot_time_ms;
     bool is_spm;
+    char *ended_tasks; // ids of storage tasks found ended that nobody waits for
     NicRates *nics;
     int nic_count;
     int64_t silent_since_ms; // monotonic; 0 while it answers
@@ -94,9 +95,12 @@ typedef struct VmState {
 typedef struct StorageDomainState {
     ApiStorageDomainStatus status; // 0: by its document (attached or not)
     int64_t available, used;       // bytes; -1 unknown
+    int64_t committed;             // bytes, as of the inventory's revision
+    uint64_t committed_revision;
     int code;                      // last error of the host's monitor
     double delay;
     int64_t seen_ms;               // monotonic
+    bool low_space;                // below its warning limit
     char *reason;
 } StorageDomainState;
 
@@ -108,7 +112,8 @@ typedef struct DiskState {
 typedef struct DataCenterState {
     Entity *spm; // host, a reference; NULL when none holds the lease
     bool connecting; // an election is under way
-    int64_t elect_at_ms, space_at_ms; // monotonic: not before
+    char last_spm[UUID_SIZE]; // who held it last, "" unknown
+    int64_t elect_at_ms, space_at_ms, sweep_at_ms; // monotonic: not before
 } DataCenterState;
 
 static inline HostState *host_state(const Entity *host)

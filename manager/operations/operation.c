@@ -269,8 +269,12 @@ void operation_planned(Manager *manager, Entity *row)
 {
     const OperationKind *kind =
         operations_kind(manager->operations, ENTITY_OBJECT(row, Operation)->kind);
-    if (kind)
-        operation_new(manager, row, kind);
+    if (!kind) { // kinds.c has no row for it
+        log_error("operation.unknown", LOG_ID("operation", row->id), "No such kind: %s.",
+                  ENTITY_OBJECT(row, Operation)->kind);
+        abort();
+    }
+    operation_new(manager, row, kind);
 }
 
 void operation_taken_back(Manager *manager, const char *id)

@@ -5,35 +5,48 @@
 
 #include "base/clock.h"
 
-typedef struct StepCall {
+struct StepWait {
     Manager *manager;
     char operation[UUID_SIZE];
     uint64_t turn;
-    StepReply reply;
-} StepCall;
+    StepReply reply; // of a call
+};
+
+StepWait *step_wait_new(Operation *operation)
+{
+    StepWait *wait = NEW(StepWait);
+    wait->manager = operation->manager;
+    wait->turn = operation_turn(operation);
+    memcpy(wait->operation, operation->entity->id, UUID_SIZE);
+    return wait;
+}
+
+Operation *step_wait_end(StepWait *wait)
+{
+    Operation *operation = operation_find(wait->manager, wait->operation);
+    bool current = operation && operation_is_current(operation, wait->turn);
+    free(wait);
+    return current ? operation : NULL;
+}
 
 static void step_answered(const Json *result, const Fail *why, int code, void *argument)
 {
-    StepCall call = *(StepCall *)argument;
-    free(argument);
-    Operation *operation = operation_find(call.manager, call.operation);
-    if (!operation || !operation_is_current(operation, call.turn))
+    StepReply reply = ((StepWait *)argument)->reply;
+    Operation *operation = step_wait_end(argument);
+    if (!operation)
         return;
     if (fail_is_set(why) && !code)
         step_put_off(operation, why);
     else
-        call.reply(operation, result, why, code);
+        reply(operation, result, why, code);
 }
 
 void step_call(Operation *operation, Entity *host, const char *method, StrBuf *params,
                StepReply reply)
 {
-    StepCall *call = NEW(StepCall);
-    *call = (StepCall){.manager = operation->manager,
-                       .turn = operation_turn(operation),
-                       .reply = reply};
-    memcpy(call->operation, operation->entity->id, UUID_SIZE);
-    host_call_entity(operation->manager, host, method, params, STEP_CALL_MS, step_answered, call);
+    StepWait *wait = step_wait_new(operation);
+    wait->reply = reply;
+    host_call_entity(operation->manager, host, method, params, STEP_CALL_MS, step_answered, wait);
 }
 
 void step_put_off(Operation *operation, const Fail *why)
@@ -43,6 +56,14 @@ void step_put_off(Operation *operation, const Fail *why)
         step_fail(operation, why);
     else
         operation_wait(operation, STEP_PUT_OFF_MS);
+}
+
+void step_fail_or_put_off(Operation *operation, const Fail *why)
+{
+    if (why->code == FAIL_UNAVAILABLE || why->code == FAIL_TIMED_OUT || why->code == FAIL_NO_HOST)
+        step_put_off(operation, why);
+    else
+        step_fail(operation, why);
 }
 
 void step_fail(Operation *operation, const Fail *why)

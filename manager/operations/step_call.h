@@ -17,6 +17,13 @@ void step_call(Operation *operation, Entity *host, const char *method, StrBuf *p
 // Nobody can be asked or nobody answers: the step runs again soon. A step that was put off for
 // longer than STEP_PATIENCE_MS without any progress fails; an undo never does.
 void step_put_off(Operation *operation, const Fail *why);
+// For what is waited for in other ways: `step_wait_end` returns the operation if its step still
+// waits, and frees.
+typedef struct StepWait StepWait;
+StepWait *step_wait_new(Operation *operation);
+Operation *step_wait_end(StepWait *wait);
+// Puts the step off when `why` says that nobody answered, fails otherwise.
+void step_fail_or_put_off(Operation *operation, const Fail *why);
 // Fails with a copy of `why`.
 void step_fail(Operation *operation, const Fail *why);
 

@@ -70,6 +70,11 @@ static int items_by_name(const void *one, const void *other)
     return order ? order : strcmp(left->entity->id, right->entity->id);
 }
 
+void items_sort(Items *items)
+{
+    qsort(items->items, items->count, sizeof(Item), items_by_name);
+}
+
 int items_collect(Request *request, Items *items, Kind kind, ItemView *view)
 {
     int64_t max = -1;
@@ -82,7 +87,7 @@ int items_collect(Request *request, Items *items, Kind kind, ItemView *view)
         return search_collect(request, items, kind, search, max);
     INVENTORY_EACH(inventory, kind, entity)
         items_add_entity(items, entity);
-    qsort(items->items, items->count, sizeof(Item), items_by_name);
+    items_sort(items);
     while (max >= 0 && items->count > (size_t)max) {
         Item *last = &items->items[--items->count];
         entity_unref(last->entity);

@@ -32,6 +32,8 @@ void items_add_entity(Items *items, Entity *entity);
 void items_add_part(Items *items, Entity *entity, const void *part);
 // Something that is not stored; it must live in the request's arena.
 void items_add_value(Items *items, const void *value);
+// Entities by name, then by id.
+void items_sort(Items *items);
 
 // All entities of a kind the user may see, filtered by search=, ordered and cut as asked.
 int items_collect(Request *request, Items *items, Kind kind, ItemView *view);

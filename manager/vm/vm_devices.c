@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "manager/disk/disk.h"
+
 const char *vm_nic_bridge(const Manager *manager, const ApiNic *nic)
 {
     Entity *profile = nic->vnic_profile ? inventory_get(manager->inventory, KIND_VNIC_PROFILE,
@@ -29,18 +31,12 @@ int vm_collect_nics(const Manager *manager, const ApiVm *vm, DomainNic *nics)
 
 bool vm_disk_place(const Manager *manager, const char *id, DomainDisk *ret)
 {
-    Entity *disk = inventory_get(manager->inventory, KIND_DISK, id);
-    const ApiDisk *object = disk ? ENTITY_OBJECT(disk, Disk) : NULL;
-    if (!object || !object->storage_domains.count)
+    DiskPlace place;
+    if (!disk_place(manager, id, &place))
         return false;
-    Entity *domain = inventory_get(manager->inventory, KIND_STORAGE_DOMAIN,
-                                   object->storage_domains.items[0]->id);
-    const ApiStorageDomain *place = domain ? ENTITY_OBJECT(domain, StorageDomain) : NULL;
-    if (!place || !place->data_center)
-        return false;
-    ret->disk = object;
-    ret->storage_domain = domain->id;
-    ret->data_center = place->data_center->id;
+    ret->disk = place.disk;
+    ret->storage_domain = place.storage_domain;
+    ret->data_center = place.data_center;
     return true;
 }
 

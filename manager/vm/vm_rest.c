@@ -176,8 +176,9 @@ static int check_removable(Request *request, const Entity *entity, bool detach_o
                         "disable Delete protection first.");
     for (uint32_t i = 0; !detach_only && i < vm->disk_attachments.count; i++) {
         Entity *disk = inventory_get(inventory, KIND_DISK, vm->disk_attachments.items[i]->id);
-        if (disk && request_check_free(request, disk, LOCK_EXCLUSIVE))
-            return fail_to_errno(FAIL_LOCKED);
+        if (disk && !disk_is_shared(inventory, disk->id) &&
+            disk_check_remove(request, disk, entity->id))
+            return fail_to_errno(request->why.code);
     }
     return 0;
 }
