@@ -3,9 +3,10 @@
 BUILD = build
 STATE = state
 PORT = 8443
+SECONDS = 60
 
 # What a target needs of Debian is installed first, if it is missing.
-.PHONY: build run check clean
+.PHONY: build run check fuzz clean
 
 build:
 	@tools/install-packages build
@@ -22,5 +23,10 @@ check:
 	@tools/install-packages build run check guest
 	@exec tests/run --build "$(BUILD)" $(SUITES)
 
+# Every fuzzer for so many seconds: make fuzz SECONDS=600
+fuzz:
+	@tools/install-packages build fuzz
+	@exec tests/fuzz/run "$(SECONDS)"
+
 clean:
-	rm -rf "$(BUILD)"
+	rm -rf "$(BUILD)" build-fuzz

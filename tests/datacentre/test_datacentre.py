@@ -37,13 +37,13 @@ class DataCentreTest(unittest.TestCase):
         self.assertEqual([(row["name"], row["status"]) for row in domains], [("local", "active")])
 
     def test_life(self):
-        centre = DataCentre(self.state, kvm=False)
+        centre = DataCentre(self.state)
         self.addCleanup(centre.kill)
         centre.start()
         self.assertTrue(self.connection()["ready"])
         self.check_up(centre.rest)
         centre.kill()
-        again = DataCentre(self.state, kvm=False)
+        again = DataCentre(self.state)
         self.addCleanup(again.kill)
         again.start()
         self.assertEqual(again.port, centre.port)
@@ -57,7 +57,7 @@ class DataCentreTest(unittest.TestCase):
     def test_command(self):
         """What "make run" does, ended by SIGTERM."""
         port = free_port()
-        command = [sys.executable, "-m", "tools.datacentre", "run", "--no-kvm",
+        command = [sys.executable, "-m", "tools.datacentre", "run",
                    "--state", self.state, "--port", str(port)]
         driver = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

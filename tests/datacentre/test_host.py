@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The sandboxed host: a libvirtd with guests of its own, and nothing left of it afterwards."""
 
+import contextlib
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -165,6 +167,7 @@ class LifeTest(HostTest):
         host = self.host()
         host.exec(["sh", "-c", "echo kept > /var/lib/vireo/mark; echo gone > /run/mark; "
                                "mkdir -p /rhev/data-center; echo own > /etc/mark"])
+        self.assertEqual(host.exec(["id", "-u", "vdsm"]), "36\n")
         self.assertFalse(pathlib.Path("/etc/mark").exists())
         self.assertFalse(pathlib.Path("/run/mark").exists())
         host.stop()
@@ -207,7 +210,8 @@ class LifeTest(HostTest):
     def test_everything_killed(self):
         driver, first_process, keeper = self.start_driver()
         for number in (driver.pid, keeper, first_process):
-            subprocess.run(["kill", "-9", str(number)])
+            with contextlib.suppress(ProcessLookupError):  # the one before may have taken it along
+                os.kill(number, signal.SIGKILL)
         driver.wait()
         host = self.host()
         host.stop()

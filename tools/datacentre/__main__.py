@@ -36,7 +36,7 @@ def share_with_caller(state):
 def run(arguments):
     """Until SIGINT or SIGTERM; then the code is 0."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    centre = DataCentre(arguments.state, arguments.port, arguments.build, kvm=not arguments.no_kvm,
+    centre = DataCentre(arguments.state, arguments.port, arguments.build, kvm=False if arguments.no_kvm else None,
                         internet=arguments.internet, tell=say)
     started = time.monotonic()
     try:
@@ -83,7 +83,7 @@ def parse():
     start = commands.add_parser("run", help="start a data centre and keep it until Ctrl-C")
     start.add_argument("--state", type=pathlib.Path, default="state", metavar="DIR")
     start.add_argument("--port", type=int, default=8443, metavar="N")
-    start.add_argument("--build", type=pathlib.Path, default="build", metavar="DIR")
+    start.add_argument("--build", type=pathlib.Path, metavar="DIR")
     start.add_argument("--internet", action="store_true", help="let guests out (slirp4netns)")
     start.add_argument("--no-kvm", action="store_true", help="emulate even where KVM works")
     start.set_defaults(function=run)

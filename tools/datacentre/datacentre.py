@@ -19,7 +19,7 @@ class DataCentre:
 
     Everything is under `state_dir`; a second start finds it all again."""
 
-    def __init__(self, state_dir, port=None, build_dir=None, kvm=True, internet=False,
+    def __init__(self, state_dir, port=None, build_dir=None, kvm=None, internet=False,
                  manager_options=None, agent_options=None, tell=lambda line: None):
         self.state = pathlib.Path(state_dir).resolve()
         self.tell = tell
@@ -27,9 +27,7 @@ class DataCentre:
         proxy_port = self._remembered("proxy_port") or free_port()
         self.manager = Manager(self.state, self.port, build_dir,
                                {"proxy_port": proxy_port, **(manager_options or {})})
-        accelerator = {} if kvm else {"accelerator": "tcg"}
-        self.host = Host(self.state, 1, build_dir, kvm, internet,
-                         {**accelerator, **(agent_options or {})})
+        self.host = Host(self.state, 1, build_dir, kvm, internet, agent_options)
         self.rest = None
         self.lock = None
 

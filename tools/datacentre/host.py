@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -13,10 +14,13 @@ import uuid
 
 from . import cgroup, link, process
 from .failure import DataCentreFailure
+from .places import REPOSITORY, build_directory
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 NETWORK_FILTERS = pathlib.Path("/usr/share/libvirt/nwfilter")
 STORAGE_OWNER = 36  # vdsm:kvm, as on every oVirt host
+# What a host has beyond the machine's users: oVirt's, and the one libvirtd does not start without.
+USERS = {"vdsm": STORAGE_OWNER, "libvirt-qemu": 64055}
+GROUPS = {"kvm": STORAGE_OWNER, "libvirt-qemu": 64055}
 STORAGE_DIRECTORY = "/var/lib/vireo/storage"
 AGENT_STATE = "/var/lib/vireo/agent"
 
@@ -49,15 +53,16 @@ HOSTS = "127.0.0.1 localhost\n{address} {name}\n{machine_address} manager\n"
 class Host:
     """Host number `number` of the installation whose state is under `state_dir`.
 
-    kvm=False hides /dev/kvm. internet=True gives guests a way out through slirp4netns."""
+    kvm=False hides /dev/kvm, True shows it; else it is shown where the processor virtualizes: there
+    are machines whose /dev/kvm hangs guests. internet=True gives guests a way out through slirp4netns."""
 
-    def __init__(self, state_dir, number=1, build_dir=None, kvm=True, internet=False,
+    def __init__(self, state_dir, number=1, build_dir=None, kvm=None, internet=False,
                  agent_options=None):
         state = pathlib.Path(state_dir).resolve()
         self.name = f"host{number}"
         self.directory = state / "hosts" / self.name
-        self.build_dir = pathlib.Path(build_dir or REPOSITORY / "build").resolve()
-        self.kvm = kvm
+        self.build_dir = build_directory(build_dir)
+        self.kvm = processor_virtualizes() if kvm is None else kvm
         self.internet = internet
         self.agent_options = agent_options or {}
         self.owner = f"{state}:{self.name}"
@@ -304,6 +309,8 @@ class Host:
                            ("libvirt/libvirtd.conf", LIBVIRTD_CONFIG),
                            ("libvirt/qemu.conf", QEMU_CONFIG)):
             (etc / name).write_text(text.format(**facts))
+        for name, text in account_files().items():
+            (etc / name).write_text(text)
         (etc / "machine-id").write_text(self.record["uuid"].replace("-", "") + "\n")
         (etc / "resolv.conf").write_text("nameserver 10.0.2.3\n" if self.internet else "")
         if NETWORK_FILTERS.exists() and not (etc / "libvirt/nwfilter").exists():
@@ -349,3 +356,22 @@ def stop_program(starter, seconds=10):
     except subprocess.TimeoutExpired:
         signal_program(starter, signal.SIGKILL)
         starter.wait()
+
+
+def processor_virtualizes():
+    flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return bool(flags) and bool({"vmx", "svm"} & set(flags.group(1).split()))
+
+
+def account_files():
+    """passwd and group: the machine's, but that the host's own names have their own numbers."""
+    def machine_lines(name, own):
+        lines = pathlib.Path(f"/etc/{name}").read_text().splitlines()
+        return [line for line in lines if line.split(":")[0] not in own]
+
+    passwd = machine_lines("passwd", USERS)
+    passwd += [f"{name}:x:{number}:{number}:{name}:/var/lib/{name}:/usr/sbin/nologin"
+               for name, number in USERS.items()]
+    group = machine_lines("group", GROUPS)
+    group += [f"{name}:x:{number}:" for name, number in GROUPS.items()]
+    return {"passwd": "\n".join(passwd) + "\n", "group": "\n".join(group) + "\n"}

@@ -47,7 +47,7 @@ def links():
     """The numbers of the links that exist, and their owners."""
     found = {}
     for row in json.loads(ip("-json", "link", "show", "type", "veth") or "[]"):
-        suffix = row["ifname"].removeprefix("vireo")
+        suffix = row.get("ifname", "").removeprefix("vireo")
         if suffix.isdigit():
             found[int(suffix)] = row.get("ifalias", "")
     return found

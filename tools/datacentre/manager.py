@@ -10,9 +10,9 @@ import tempfile
 
 from . import process
 from .failure import DataCentreFailure
+from .places import build_directory
 from .rest import Rest, RestUnreachable
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SOCKET_PATH_MAX = 100  # of the option control_socket
 USER = "admin@internal"
 
@@ -29,7 +29,7 @@ class Manager:
     def __init__(self, state_dir, port, build_dir=None, options=None):
         self.state = pathlib.Path(state_dir).resolve()
         self.port = port
-        self.build_dir = pathlib.Path(build_dir or REPOSITORY / "build").resolve()
+        self.build_dir = build_directory(build_dir)
         self.options = options or {}
         self.log = self.state / "manager.log"
         self.process = None

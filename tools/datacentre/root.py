@@ -8,6 +8,7 @@ from . import cgroup, syscalls
 
 # Where the new root is put together: a folder whose surroundings are not carried over into it.
 STAGE = "/sys/kernel"
+OLD_ROOT = ".machine"
 OWN_FOLDERS = ("dev", "etc", "lost+found", "proc", "rhev", "run", "sys", "var")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse", "kvm", "vhost-net")
 TUN_DEVICE = os.makedev(10, 200)
@@ -28,15 +29,15 @@ def build(config):
     make_etc(root / "etc", config)
     for path in config["visible"]:
         make_visible(root, path)
-    for folder in ("proc", "sys", "old"):
+    for folder in ("proc", "sys", OLD_ROOT):
         (root / folder).mkdir()
     syscalls.mount("proc", root / "proc", "proc")
     syscalls.mount("sysfs", root / "sys", "sysfs")
     cgroup.mount_own(root / "sys/fs/cgroup", unified)
-    syscalls.pivot_root(root, root / "old")
+    syscalls.pivot_root(root, root / OLD_ROOT)
     os.chdir("/")
-    syscalls.unmount("/old")
-    os.rmdir("/old")
+    syscalls.unmount(f"/{OLD_ROOT}")
+    os.rmdir(f"/{OLD_ROOT}")
 
 
 def bind_machine(root):

@@ -16,6 +16,7 @@ import sys
 import time
 
 from . import cgroup, link, root, syscalls
+from .failure import DataCentreFailure
 
 OWN_NAMESPACES = (syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP | syscalls.CLONE_NEWUTS |
                   syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWNET)
@@ -163,4 +164,7 @@ def read_line():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (DataCentreFailure, OSError) as failure:
+        sys.exit(f"sandbox: {failure}")
