@@ -21,6 +21,7 @@ typedef enum NbdStage {
     NBD_STAGE_GOING,
     NBD_STAGE_READY,
     NBD_STAGE_DEAD,
+    _NBD_STAGE_MAX,
 } NbdStage;
 
 typedef struct NbdBackend {
@@ -93,18 +94,17 @@ static void nbd_retry(uv_timer_t *timer)
     nbd_connect(timer->data);
 }
 
-static void nbd_failed(NbdBackend *backend);
+static void nbd_failed(NbdBackend *backend, const char *text);
 
-// The server took the connection and then said nothing.
 static void nbd_late(uv_timer_t *timer)
 {
-    nbd_failed(timer->data);
+    nbd_failed(timer->data, "it took the connection and does not answer");
 }
 
 // The server may be on its way up: qemu-nbd is started again when it has died.
-static void nbd_failed(NbdBackend *backend)
+static void nbd_failed(NbdBackend *backend, const char *text)
 {
-    AUTO_FREE char *text = memory_string(nbd_get_error() ? nbd_get_error() : "");
+    AUTO_FREE char *detail = memory_string(text ? text : "the connection broke");
     nbd_drop(backend);
     if (clock_monotonic_ms() < backend->deadline_ms) {
         backend->stage = NBD_STAGE_CONNECTING;
@@ -113,7 +113,7 @@ static void nbd_failed(NbdBackend *backend)
     }
     AUTO_FAIL why = {0};
     fail_set(&why, FAIL_INTERNAL, "The NBD server at %s can't be used", backend->path);
-    fail_detail(&why, "%s", text);
+    fail_detail(&why, "%s", detail);
     backend->stage = NBD_STAGE_DEAD;
     backend_opened(&backend->base, &why);
 }
@@ -188,7 +188,7 @@ static void nbd_connect(NbdBackend *backend)
     uv_timer_start(&backend->timer, nbd_late, left > 0 ? (uint64_t)left : 0, 0);
     backend->nbd = nbd_create();
     if (!backend->nbd || nbd_set_up(backend) < 0 || nbd_aio_get_fd(backend->nbd) < 0) {
-        nbd_failed(backend);
+        nbd_failed(backend, nbd_get_error());
         return;
     }
     backend->poll = NEW(uv_poll_t);
@@ -246,16 +246,27 @@ static void nbd_later(uv_timer_t *timer)
     nbd_work(timer->data);
 }
 
+static bool nbd_is_dead(const NbdBackend *backend)
+{
+    return nbd_aio_is_dead(backend->nbd) || nbd_aio_is_closed(backend->nbd);
+}
+
 // After anything that may have changed the state of the connection.
 static void nbd_work(NbdBackend *backend)
 {
     if (backend->closing)
         return;
-    bool dead = nbd_aio_is_dead(backend->nbd) || nbd_aio_is_closed(backend->nbd);
-    if (!dead && backend->stage < NBD_STAGE_READY)
-        dead = nbd_negotiate(backend) < 0;
+    bool dead = nbd_is_dead(backend);
+    // A step may have its answer at once; nothing would wake us up for the next one.
+    NbdStage stage = _NBD_STAGE_MAX;
+    while (!dead && backend->stage < NBD_STAGE_READY && stage != backend->stage) {
+        stage = backend->stage;
+        dead = nbd_negotiate(backend) < 0 || (!backend->closing && nbd_is_dead(backend));
+    }
+    if (backend->closing) // by whom it was told to
+        return;
     if (dead && backend->stage < NBD_STAGE_READY) {
-        nbd_failed(backend);
+        nbd_failed(backend, nbd_get_error());
         return;
     }
     if (dead) {
