@@ -320,7 +320,7 @@ void nbd_plan_make(NbdPlan *plan)
     const char *path = volume.path;
     int error = plan_probe(plan, path, &direct);
     if (volume.shared && !config->readonly) {
-        plan->error = VDSM_VOLUME_SHARED;
+        plan->error = VDSM_SHARED_NOT_WRITABLE;
         fail_set(&plan->why, FAIL_STATE, "Volume %s belongs to a template.", config->volume);
     } else if (error) {
         plan->error = VDSM_VOLUME_ACCESS;

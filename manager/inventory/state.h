@@ -87,6 +87,7 @@ typedef struct VmState {
     int64_t notify_time;  // newest event or report seen, host's clock
     char *hash;
     char *xml;            // of the running domain, for the logical names of devices
+    bool xml_is_old;
     char *cdrom;          // path in the drive now
 } VmState;
 
