@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <libnbd.h>
 
@@ -9,7 +10,7 @@
 #include "agent/image/image_request.h"
 #include "base/clock.h"
 
-enum { NBD_RETRY_MS = 50 };
+enum { NBD_RETRY_MS = 50, NBD_SEND_BUFFER = 2 * 1024 * 1024 };
 
 static const int64_t status_max = 2LL * 1024 * 1024 * 1024; // bytes of one block status request
 
@@ -29,6 +30,7 @@ typedef struct NbdBackend {
     struct nbd_handle *nbd;
     uv_poll_t *poll;  // freed by its closing; NULL while there is no connection
     uv_timer_t timer; // before READY: the next try; then: requests ended outside of the poll
+    int events; // that poll watches for
     NbdStage stage;
     bool closing, listed, writable, sparse, dirty;
     char *path, *export, *bitmap; // the bitmap's whole context name
@@ -86,7 +88,9 @@ static void nbd_watch(NbdBackend *backend)
     unsigned direction = nbd_aio_get_direction(backend->nbd);
     int events = (direction & LIBNBD_AIO_DIRECTION_READ ? UV_READABLE : 0) |
                  (direction & LIBNBD_AIO_DIRECTION_WRITE ? UV_WRITABLE : 0);
-    uv_poll_start(backend->poll, events, nbd_polled);
+    if (events != backend->events) // or each request would cost two more system calls
+        uv_poll_start(backend->poll, events, nbd_polled);
+    backend->events = events;
 }
 
 static void nbd_retry(uv_timer_t *timer)
@@ -182,6 +186,14 @@ static int nbd_set_up(NbdBackend *backend)
     return nbd_aio_connect_unix(nbd, backend->path);
 }
 
+// A whole piece fits the socket, so that both sides wake up once for it and not four times.
+static void nbd_widen(int fd)
+{
+    int bytes = NBD_SEND_BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 static void nbd_connect(NbdBackend *backend)
 {
     int64_t left = backend->deadline_ms - clock_monotonic_ms();
@@ -191,6 +203,8 @@ static void nbd_connect(NbdBackend *backend)
         nbd_failed(backend, nbd_get_error());
         return;
     }
+    nbd_widen(nbd_aio_get_fd(backend->nbd));
+    backend->events = 0;
     backend->poll = NEW(uv_poll_t);
     backend->poll->data = backend;
     uv_poll_init(backend->base.loop, backend->poll, nbd_aio_get_fd(backend->nbd));
