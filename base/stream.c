@@ -33,6 +33,7 @@ typedef enum StreamPhase {
 struct Stream {
     uv_loop_t *loop;
     uv_poll_t poll;
+    int events;       // that poll watches for
     uv_timer_t timer; // handshake, connect and flush deadlines
     uv_timer_t again; // OpenSSL holds decrypted bytes that poll can't see
     uv_getaddrinfo_t resolve;
@@ -47,6 +48,7 @@ struct Stream {
     size_t out_from; // bytes of `out` already sent
     size_t input_limit;
     int port;
+    bool unread; // the last read found something, so there may be more
     bool paused, peer_ended, want_write, want_read_for_write, above_low_water, linger;
     int handles; // uv handles to be closed before the memory may go
     char *name;
@@ -175,8 +177,16 @@ static ssize_t stream_send(Stream *stream, const char *data, size_t length)
     }
 }
 
+static void stream_cork(Stream *stream, int on)
+{
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 static void stream_flush(Stream *stream)
 {
+    bool cork = stream->out.length - stream->out_from > 32768;
+    if (cork)
+        stream_cork(stream, 1);
     stream->want_write = stream->want_read_for_write = false;
     while (stream->out_from < stream->out.length) {
         ssize_t sent = stream_send(stream, stream->out.data + stream->out_from,
@@ -189,6 +199,8 @@ static void stream_flush(Stream *stream)
             break;
         stream->out_from += (size_t)sent;
     }
+    if (cork)
+        stream_cork(stream, 0);
     if (stream->out_from == stream->out.length) {
         stream->out_from = 0;
         strbuf_clear(&stream->out);
@@ -343,6 +355,7 @@ static void stream_read(Stream *stream)
             room = 32768;
         strbuf_reserve(&stream->in, room);
         ssize_t got = stream_receive(stream, stream->in.data + stream->in.length, room);
+        stream->unread = got > 0;
         if (got == -EAGAIN)
             break;
         if (got <= 0) {
@@ -486,11 +499,14 @@ static void stream_update_poll(Stream *stream)
         events |= UV_READABLE;
     if (stream->want_write || stream->phase == STREAM_CONNECTING)
         events |= UV_WRITABLE;
-    if (events)
+    if (events && events != stream->events)
         uv_poll_start(&stream->poll, events, stream_polled);
-    else
+    else if (!events)
         uv_poll_stop(&stream->poll);
-    if (reading && stream->phase == STREAM_OPEN && stream->ssl && SSL_pending(stream->ssl))
+    stream->events = events;
+    // Half a record may be pending too: that nothing could be read of it was seen then.
+    if (reading && stream->phase == STREAM_OPEN && stream->unread && stream->ssl &&
+        SSL_has_pending(stream->ssl))
         uv_timer_start(&stream->again, stream_again, 0, 0);
 }
 

@@ -20,6 +20,14 @@ void extent_list_add(ExtentList *list, ImageExtent extent)
     list->items[list->count++] = extent;
 }
 
+void extent_list_drop(ExtentList *list, size_t count)
+{
+    if (!count)
+        return;
+    list->count -= count;
+    memmove(list->items, list->items + count, list->count * sizeof(ImageExtent));
+}
+
 void extent_list_done(ExtentList *list)
 {
     free(list->items);

@@ -24,6 +24,8 @@ typedef struct ExtentList {
 
 // Equal neighbours become one.
 void extent_list_add(ExtentList *list, ImageExtent extent);
+// Forgets the first ones.
+void extent_list_drop(ExtentList *list, size_t count);
 void extent_list_done(ExtentList *list);
 
 typedef enum RequestKind {
@@ -56,7 +58,7 @@ struct BackendRequest {
 
 enum {
     BACKEND_ALIGNMENT = 4096,
-    BACKEND_CONNECTIONS_MAX = 8, // to one NBD server, as qemu-nbd is told to share
+    BACKEND_CONNECTIONS_MAX = 8, // of one ticket to its NBD server
     BACKEND_OPEN_MS = 10000,     // for an NBD server that is being started again
 };
 

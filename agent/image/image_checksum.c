@@ -154,9 +154,7 @@ static void checksum_ask(Checksum *checksum)
 {
     int64_t left = checksum->operation.length - checksum->window;
     ExtentList *list = &checksum->extents;
-    memmove(list->items, list->items + checksum->extent,
-            (list->count - checksum->extent) * sizeof(ImageExtent));
-    list->count -= checksum->extent;
+    extent_list_drop(list, checksum->extent);
     checksum->extent = 0;
     checksum->request = (BackendRequest){.kind = REQUEST_EXTENTS,
                                          .offset = checksum->window,

@@ -286,7 +286,7 @@ static void plan_arguments(NbdPlan *plan, const char *path, bool qcow2, bool dir
     plan_add(plan, "qemu-nbd", "");
     plan_add(plan, "--socket=", plan->socket);
     plan_add(plan, "--persistent", "");
-    plan_add(plan, "--shared=8", "");
+    plan_add(plan, "--shared=16", ""); // two tickets' connections
     plan_add(plan, "--export-name=", "");
     // Linux's own asynchronous I/O is the fastest here, and works only past the page cache.
     plan_add(plan, "--cache=", direct ? "none" : "writeback");

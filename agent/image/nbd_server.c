@@ -169,24 +169,23 @@ static void server_answer_stops(NbdServer *server, VdsmError error, const Fail *
     }
 }
 
-// Its program has ended, or never ran: nothing of it stays.
-static void server_remove(NbdServer *server)
+// Its program has ended, or never ran: nothing of it stays. Then everybody is told.
+static void server_remove(NbdServer *server, VdsmError error, const Fail *why)
 {
-    AUTO_FAIL why = {0};
     unlink(server->socket);
     unlink(server->log);
     unlink(server->overlay);
     unlink(server->record);
-    fail_set(&why, FAIL_STATE, "NBD server %s was stopped.", server->id);
-    server_answer_starts(server, VDSM_GENERAL, &why);
+    server_answer_starts(server, error, why);
     server_answer_stops(server, VDSM_OK, NULL);
     server_free(server);
 }
 
-static void server_fail(NbdServer *server, VdsmError error, const Fail *why)
+static void server_remove_stopped(NbdServer *server)
 {
-    server_answer_starts(server, error, why);
-    server_remove(server);
+    AUTO_FAIL why = {0};
+    fail_set(&why, FAIL_STATE, "NBD server %s was stopped.", server->id);
+    server_remove(server, VDSM_GENERAL, &why);
 }
 
 // ---- running
@@ -216,11 +215,11 @@ static void server_failed(NbdServer *server, VdsmError error, const Fail *why)
 {
     backend_close(TAKE(server->probe));
     if (server->stopping)
-        server_remove(server);
+        server_remove_stopped(server);
     else if (server->trusted)
         server_pause(server, why);
     else
-        server_fail(server, error, why);
+        server_remove(server, error, why);
 }
 
 // The last line that the program has written.
@@ -309,7 +308,7 @@ static void job_done(uv_work_t *work, int status)
     NbdServer *server = servers->closing ? NULL : server_find(servers, job->id);
     (void)status;
     if (server && server->stopping)
-        server_remove(server);
+        server_remove_stopped(server);
     else if (server && job->plan.error)
         server_failed(server, job->plan.error, &job->plan.why);
     else if (server)
@@ -340,6 +339,49 @@ static void server_prepare(NbdServer *server)
     uv_queue_work(servers->agent->loop, &job->work, job_run, job_done);
 }
 
+// QEMU's own locks let several NBD servers write to one volume; that destroys it.
+static NbdServer *servers_find_writer(NbdServers *servers, const NbdConfig *config)
+{
+    LIST_EACH(&servers->servers, NbdServer, node, server)
+        if (!config->readonly && !server->config.readonly &&
+            !strcmp(server->config.domain, config->domain) &&
+            !strcmp(server->config.volume, config->volume))
+            return server;
+    return NULL;
+}
+
+// A server that isn't there yet is made, and told to `done` when it serves.
+static void server_start_waiting(NbdServers *servers, NbdServer *server, const char *id,
+                                 NbdConfig *config, NbdWaiter *waiter)
+{
+    bool fresh = !server;
+    if (fresh)
+        server = server_new(servers, id, config);
+    list_append(&server->starts, &waiter->node);
+    int result = fresh ? server_save(server) : 0;
+    if (result) {
+        AUTO_FAIL why = {0};
+        fail_errno(&why, FAIL_INTERNAL, result, "%s can't be written", server->record);
+        server_remove(server, VDSM_GENERAL, &why);
+    } else if (fresh)
+        server_prepare(server);
+}
+
+static VdsmError server_judge(NbdServers *servers, const NbdServer *known, const char *id,
+                              const NbdConfig *config, Fail *why)
+{
+    if (known && (known->stopping || !nbd_config_equal(&known->config, config))) {
+        fail_set(why, FAIL_EXISTS, "NBD server %s is running for something else or is ending.", id);
+        return VDSM_GENERAL;
+    }
+    NbdServer *writer = known ? NULL : servers_find_writer(servers, config);
+    if (!writer)
+        return VDSM_OK;
+    fail_set(why, FAIL_STATE, "NBD server %s is there to write volume %s.", writer->id,
+             config->volume);
+    return VDSM_VOLUME_BUSY;
+}
+
 void nbd_server_start(NbdServers *servers, const char *id, const Json *json, NbdStarted done,
                       void *argument)
 {
@@ -350,27 +392,15 @@ void nbd_server_start(NbdServers *servers, const char *id, const Json *json, Nbd
         return;
     }
     NbdServer *server = server_find(servers, id);
-    bool same = server && !server->stopping && nbd_config_equal(&server->config, &config);
-    if (server && !same)
-        fail_set(&why, FAIL_EXISTS, "NBD server %s is running for something else or is ending.",
-                 id);
-    if (same && server->state == NBD_RUNNING)
+    VdsmError error = server_judge(servers, server, id, &config, &why);
+    if (error)
+        done(error, &why, NULL, argument);
+    else if (server && server->state == NBD_RUNNING)
         done(VDSM_OK, NULL, server->url, argument);
-    else if (server && !same)
-        done(VDSM_GENERAL, &why, NULL, argument);
     else {
-        bool fresh = !server;
-        if (fresh)
-            server = server_new(servers, id, &config);
         NbdWaiter *waiter = NEW(NbdWaiter);
         *waiter = (NbdWaiter){.started = done, .argument = argument};
-        list_append(&server->starts, &waiter->node);
-        int result = fresh ? server_save(server) : 0;
-        if (result) {
-            fail_errno(&why, FAIL_INTERNAL, result, "%s can't be written", server->record);
-            server_fail(server, VDSM_GENERAL, &why);
-        } else if (fresh)
-            server_prepare(server);
+        server_start_waiting(servers, server, id, &config, waiter);
     }
     nbd_config_done(&config);
 }
@@ -402,7 +432,7 @@ static void server_end(NbdServer *server)
     if (server->state == NBD_PREPARING)
         return; // job_done() removes it
     if (!server->daemon) {
-        server_remove(server);
+        server_remove_stopped(server);
         return;
     }
     server->state = NBD_ENDING;

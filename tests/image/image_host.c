@@ -6,6 +6,7 @@
 // Volumes are files DIRECTORY/DOMAIN/IMAGE/VOLUME; one with a file VOLUME.shared is a template's.
 #include <fcntl.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,7 +211,8 @@ static TlsContext *host_tls(const char *directory, Fail *why)
         (certificate_make_authority("Test", "Test", &authority, why) ||
          certificate_issue(&authority, "Test", "localhost", "127.0.0.1,localhost", 30, &own, why)))
         return NULL;
-    AUTO_FREE char *ca = host_pem(directory, "ca.pem", authority.certificate);
+    if (!certificate)
+        free(host_pem(directory, "ca.pem", authority.certificate));
     AUTO_FREE char *chain = host_pem(directory, "cert.pem", own.certificate);
     AUTO_FREE char *key = host_pem(directory, "key.pem", own.key);
     TlsContext *tls = tls_context_new(false, chain, key, NULL, false, why);
@@ -258,6 +260,7 @@ int main(int argc, char **argv)
     AUTO_FAIL why = {0};
     if (argc != 3)
         return 2;
+    signal(SIGPIPE, SIG_IGN);
     log_init("image-host");
     uv_loop_init(&host.loop);
     if (host_start(&host, argv[1], atoi(argv[2]), &why)) {

@@ -15,7 +15,7 @@ import unittest
 import uuid
 
 MIB = 1024 * 1024
-PROGRAM = None  # path of image-host, set by main()
+PROGRAM = PROXY = None  # paths of image-host and proxy-host, set by main()
 QUIET = not os.environ.get("IMAGE_TEST_LOG")  # the host's log
 
 
@@ -197,9 +197,15 @@ class ImageTest(unittest.TestCase):
         _, url = self.serve(volume)
         return volume, self.ticket(url, size, ops, **more)
 
+    def context(self):
+        return ssl.create_default_context(cafile=os.path.join(self.directory, "ca.pem"))
+
+    def raw_socket(self):
+        return self.context().wrap_socket(
+            socket.create_connection(("127.0.0.1", self.port), 30), server_hostname="127.0.0.1")
+
     def connect(self):
-        context = ssl.create_default_context(cafile=os.path.join(self.directory, "ca.pem"))
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context,
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context(),
                                                  timeout=60)
         self.connections.append(connection)
         return connection
@@ -234,8 +240,8 @@ class ImageTest(unittest.TestCase):
 
 
 def main():
-    global PROGRAM
-    if len(sys.argv) < 2:
-        sys.exit(f"usage: {sys.argv[0]} IMAGE-HOST [TEST]...")
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    global PROGRAM, PROXY
+    if len(sys.argv) < 3:
+        sys.exit(f"usage: {sys.argv[0]} IMAGE-HOST PROXY-HOST [TEST]...")
+    PROGRAM, PROXY = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
     unittest.main(module="__main__", verbosity=2)

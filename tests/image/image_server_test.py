@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import random
-import socket
-import ssl
 import time
 import uuid
 
@@ -122,6 +120,12 @@ class Transfer(ImageTest):
                      Content_Range=f"bytes 4096-{4095 + len(data)}/*")
         self.assertEqual(sha256(volume.content()[4096:4096 + len(data)]), sha256(data))
 
+    def test_nothing_is_a_body_too(self):
+        ticket = self.prepared(SIZE)[1]
+        self.request("PUT", f"/images/{ticket}", b"", status=200)
+        self.request("PUT", f"/images/{ticket}", iter(()), status=200)
+        self.assertEqual(self.info(ticket)["transferred"], 0)
+
     def test_several_connections(self):
         data = noise(4 * SIZE)
         volume, ticket = self.prepared(len(data), "qcow2")
@@ -179,11 +183,6 @@ class Transfer(ImageTest):
         ticket = self.ticket(url, SIZE, ["read"], filename="disk.raw")
         self.assertEqual(self.get(ticket, 0, 1, status=206).headers["Content-Disposition"],
                          'attachment; filename="disk.raw"')
-
-    def raw_socket(self):
-        context = ssl.create_default_context(cafile=os.path.join(self.directory, "ca.pem"))
-        return context.wrap_socket(socket.create_connection(("127.0.0.1", self.port), 30),
-                                   server_hostname="127.0.0.1")
 
 
 class Zero(ImageTest):
