@@ -58,7 +58,7 @@ class Manager(vireo_test.Manager):
             super().start()
         finally:
             del os.environ["VIREO_CRASH_AT"]
-        self.client = None
+        self.forget_client()
         return self
 
     def restart(self, crash_at=None):
@@ -67,6 +67,11 @@ class Manager(vireo_test.Manager):
 
     def wait_death(self, seconds=30):
         self.process.wait(seconds)
+        self.forget_client()
+
+    def forget_client(self):
+        if self.client:
+            self.client.close()
         self.client = None
 
     def close(self):
@@ -74,6 +79,7 @@ class Manager(vireo_test.Manager):
             self.start()
         if os.environ.get("VIREO_SHOW_LOG"):
             print(self.log())
+        self.forget_client()
         super().close()
 
     def call(self, method, path, body=None, **query):
@@ -84,7 +90,7 @@ class Manager(vireo_test.Manager):
                 self.client = vireo_test.Client(self)
             answer = self.client.json(method, path, body)
         except (http.client.HTTPException, OSError):
-            self.client = None
+            self.forget_client()
             raise
         if answer.status >= 400:
             raise ApiError(answer)
@@ -129,10 +135,17 @@ class StorageTest(unittest.TestCase):
             self.add_host(f"host{number + 1}")
         self.host = self.hosts[0]
 
+    @property
+    def store(self):
+        return os.path.join(self.manager.directory, "state", "store.db")
+
+    def event_codes(self):
+        with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as database:
+            return [code for code, in database.execute("SELECT code FROM event ORDER BY id")]
+
     def find_data_center(self):
-        store = os.path.join(self.manager.directory, "state", "store.db")
         self.manager.stop()
-        with contextlib.closing(sqlite3.connect(store)) as database, database:
+        with contextlib.closing(sqlite3.connect(self.store)) as database, database:
             (self.data_center,), = database.execute(
                 "SELECT id FROM entity WHERE kind = 'data_center'")
             if self.local:
