@@ -37,7 +37,6 @@ void pool_refresh_space(Manager *manager, Entity *data_center);
 // Attached domains of a data centre; the master first. The caller frees the array (AUTO_ARRAY).
 void pool_domains(const Manager *manager, const Entity *data_center, Array *ret);
 Entity *pool_master(const Manager *manager, const Entity *data_center);
-ApiDataCenterStatus pool_status(const Manager *manager, const Entity *data_center);
 
 // Pieces of calls.
 int pool_storage_type_number(ApiStorageType type);

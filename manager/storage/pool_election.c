@@ -10,7 +10,7 @@
 #include "manager/storage/pool.h"
 #include "proto/vdsm.h"
 
-enum { SPACE_EVERY_MS = 30000, SWEEP_EVERY_MS = 60000, ELECT_EVERY_MS = 3000, HOST_IDS = 250 };
+enum { SPACE_EVERY_MS = 30000, SWEEP_EVERY_MS = 10000, ELECT_EVERY_MS = 3000, HOST_IDS = 250 };
 
 void pool_set_manager(Entity *data_center, Entity *host)
 {
@@ -262,19 +262,4 @@ void pools_tick(Manager *manager)
     int64_t now = clock_monotonic_ms();
     INVENTORY_EACH(manager->inventory, KIND_DATA_CENTER, data_center)
         pool_tick(manager, data_center, now);
-}
-
-ApiDataCenterStatus pool_status(const Manager *manager, const Entity *data_center)
-{
-    const DataCenterState *state = data_center_state(data_center);
-    Entity *master = pool_master(manager, data_center);
-    if (!master)
-        return API_DATA_CENTER_STATUS_UNINITIALIZED;
-    if (ENTITY_OBJECT(master, StorageDomain)->wanted_active != API_TRUE)
-        return API_DATA_CENTER_STATUS_MAINTENANCE;
-    if (state->spm)
-        return API_DATA_CENTER_STATUS_UP;
-    if (state->connecting || fleet_host_of_data_center((Manager *)manager, data_center))
-        return API_DATA_CENTER_STATUS_CONTEND;
-    return API_DATA_CENTER_STATUS_NOT_OPERATIONAL;
 }
