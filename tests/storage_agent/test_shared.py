@@ -143,6 +143,32 @@ class Shared(StorageTest):
         for name in os.listdir(self.path("images", image)):
             self.assertEqual(os.stat(self.path("images", image, name)).st_uid, 36, name)
 
+    def test_leases_of_machines(self):
+        self.set_up_pool()
+        call = self.agent.client.call
+        leases = [{"sd_id": self.domain, "lease_id": str(uuid.uuid4())} for _ in range(3)]
+        for number, lease in enumerate(leases):
+            self.agent.client.wait_task(call("Lease.create", lease=lease))
+            info = call("Lease.info", lease=lease)
+            self.assertEqual(info["offset"], (3 + number) * MIB)
+            self.assertEqual(os.path.getsize(info["path"]), (4 + number) * MIB)
+            self.assertEqual(call("Lease.status", lease=lease), {"owners": [], "version": 0})
+        data = read(self.path("dom_md/xleases"))
+        for number, lease in enumerate(leases):
+            record = lease["lease_id"].encode().ljust(48, b"\0") + b"\0%011d\0--\n" % (
+                (3 + number) * MIB)
+            self.assertEqual(data[MIB + 512 + 64 * number:][:64], record)
+            slot = leader(0x06152010, 0x00060004, 2000, 2000, self.domain, lease["lease_id"], 0)
+            self.assertEqual(data[(3 + number) * MIB:][:len(slot)], slot)
+        again = self.agent.client.wait_task(call("Lease.create", lease=leases[1]), "cleanSuccess")
+        self.assertEqual(again["code"], 100)
+        self.agent.client.wait_task(call("Lease.delete", lease=leases[1]))
+        self.refused(936, "Lease.info", lease=leases[1])
+        gone = self.agent.client.wait_task(call("Lease.delete", lease=leases[1]), "cleanSuccess")
+        self.assertEqual(gone["code"], 936)
+        self.agent.client.wait_task(call("Lease.create", lease=leases[1]))
+        self.assertEqual(call("Lease.info", lease=leases[1])["offset"], 4 * MIB)
+
     def test_the_lease_of_another_manager(self):
         self.set_up_pool()
         call = self.agent.client.call
