@@ -18,7 +18,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#define STAGING_PREFIX ".creating-"
+#define STAGING_PREFIX  ".creating-"
+#define REMOVING_PREFIX ".removing-"
 
 // ---- files
 
@@ -147,7 +148,7 @@ static int mount_check(const DomainRequest *request, const char *mount, Fail *wh
     return VDSM_DOMAIN_NOT_MOUNTED;
 }
 
-// A mount holds one domain; remains of a creation that was cut short are not one.
+// A mount holds one domain; remains of a creation or removal that was cut short are not one.
 static int mount_check_empty(const char *mount, const char *remote, Fail *why)
 {
     int error = 0;
@@ -176,7 +177,8 @@ static void mount_sweep(const char *mount)
         return;
     for (struct dirent *entry; (entry = readdir(stream));) {
         AUTO_FREE char *path = memory_format("%s/%s", mount, entry->d_name);
-        if (!strncmp(entry->d_name, STAGING_PREFIX, strlen(STAGING_PREFIX)))
+        if (!strncmp(entry->d_name, STAGING_PREFIX, strlen(STAGING_PREFIX)) ||
+            !strncmp(entry->d_name, REMOVING_PREFIX, strlen(REMOVING_PREFIX)))
             directory_remove(path);
     }
     closedir(stream);
@@ -317,17 +319,13 @@ int storage_domain_create(Storage *storage, const DomainRequest *request, Fail *
 
 int storage_domain_format(Storage *storage, const StorageDomain *domain, Fail *why)
 {
-    static const char *const order[] = {"images", "master", "dom_md", NULL};
     AS_OWNER(&storage->owner);
-    for (int i = 0; order[i]; i++) {
-        AUTO_FREE char *path = memory_format("%s/%s", domain->path, order[i]);
-        int result = directory_remove(path);
-        if (result)
-            return storage_errno(why, VDSM_DOMAIN_FORMAT, result, "%s can't be removed", path);
-    }
-    int result = directory_remove(domain->path);
-    if (result)
-        return storage_errno(why, VDSM_DOMAIN_FORMAT, result, "%s can't be removed", domain->path);
+    AUTO_FREE char *removing = memory_format("%s/" REMOVING_PREFIX "%s", domain->mount, domain->id);
+    if (rename(domain->path, removing) < 0)
+        return storage_errno(why, VDSM_DOMAIN_FORMAT, errno, "%s can't be renamed", domain->path);
     storage_place_forget(&storage->places, domain->id);
+    int result = directory_remove(removing);
+    if (result)
+        return storage_errno(why, VDSM_DOMAIN_FORMAT, result, "%s can't be removed", removing);
     return 0;
 }

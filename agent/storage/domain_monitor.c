@@ -66,8 +66,10 @@ static void monitor_tell(Storage *storage, const DomainHealth *before, const Dom
                  vdsm_error_text(now->code), now->code);
     else
         log_notice("storage.domain.good", LOG_ID("domain", now->id), "The domain answers.");
-    if (!now->code)
-        storage_pool_link_domain(storage, now->id);
+    if (now->code)
+        return;
+    storage_pool_link_domain(storage, now->id);
+    storage_tasks_resume(storage);
 }
 
 static void monitor_round(DomainMonitor *monitor)
@@ -102,6 +104,7 @@ static void monitor_thread(void *argument)
     }
     monitor_unref(monitor);
     all->threads--;
+    thread_reaper_add(&all->reaper);
     uv_cond_broadcast(&all->ended);
     uv_mutex_unlock(&all->mutex);
 }
@@ -123,7 +126,6 @@ static DomainMonitor *monitor_new(DomainMonitors *monitors, const char *domain)
     monitors->threads++;
     if (uv_thread_create(&thread, monitor_thread, monitor))
         abort();
-    pthread_detach(thread);
     return monitor;
 }
 
@@ -136,7 +138,9 @@ void domain_monitor_start(DomainMonitors *monitors, const char *domain, bool poo
     monitor->for_pool |= pool;
     monitor->for_others |= !pool;
     monitor->health.acquired = true;
+    ThreadReaper ended = thread_reaper_take(&monitors->reaper);
     uv_mutex_unlock(&monitors->mutex);
+    thread_reaper_join(&ended);
 }
 
 // With the mutex held.
@@ -240,7 +244,9 @@ bool domain_monitors_done(DomainMonitors *monitors)
     while (monitors->threads && uv_hrtime() < deadline)
         uv_cond_timedwait(&monitors->ended, &monitors->mutex, 100000000);
     bool clean = !monitors->threads;
+    ThreadReaper ended = thread_reaper_take(&monitors->reaper);
     uv_mutex_unlock(&monitors->mutex);
+    thread_reaper_join(&ended);
     if (!clean)
         return false;
     map_done(&monitors->monitors);

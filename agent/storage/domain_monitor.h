@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "agent/storage/storage.h"
+#include "agent/storage/thread_reaper.h"
 #include "base/map.h"
 #include "base/uuid.h"
 
@@ -29,6 +30,7 @@ typedef struct DomainMonitors {
     uv_cond_t ended;
     Map monitors; // domain id to DomainMonitor
     int threads;
+    ThreadReaper reaper;
     int interval_ms;
     Storage *storage;
 } DomainMonitors;

@@ -159,6 +159,18 @@ static bool is_old(const char *path)
     return !lstat(path, &info) && info.st_mtime < time(NULL) - GARBAGE_AGE_S;
 }
 
+// Data without metadata, or a file that is still called new.
+static bool is_unfinished(const char *directory, const char *name)
+{
+    size_t length = strlen(name), end = strlen(FRESH_SUFFIX);
+    AUTO_FREE char *meta = memory_format("%s/%s" META_SUFFIX, directory, name);
+    if (uuid_valid(name))
+        return !file_exists(meta);
+    AUTO_FREE char *id = memory_bytes(name, length < UUID_SIZE ? 0 : UUID_SIZE - 1);
+    return uuid_valid(id) && name[UUID_SIZE - 1] == '.' &&
+           !strcmp(name + length - end, FRESH_SUFFIX);
+}
+
 static void collect_files(const char *directory)
 {
     DIR *stream = opendir(directory);
@@ -166,8 +178,8 @@ static void collect_files(const char *directory)
         return;
     for (struct dirent *entry; (entry = readdir(stream));) {
         AUTO_FREE char *path = memory_format("%s/%s", directory, entry->d_name);
-        AUTO_FREE char *meta = volume_meta_path(path), *lease = volume_lease_path(path);
-        if (!uuid_valid(entry->d_name) || file_exists(meta) || !is_old(path))
+        AUTO_FREE char *lease = volume_lease_path(path);
+        if (!is_unfinished(directory, entry->d_name) || !is_old(path))
             continue;
         log_notice("storage.garbage", LOG_NONE, "Removing %s: its creation was never completed.",
                    path);

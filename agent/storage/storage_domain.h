@@ -53,7 +53,8 @@ typedef struct DomainRequest {
 } DomainRequest;
 // The whole domain appears at once: it is made under another name and renamed.
 int storage_domain_create(Storage *storage, const DomainRequest *request, Fail *why);
-// Removes everything; the metadata goes last, so that it can be repeated.
+// The whole domain is gone at once: it is renamed and then removed. What a kill leaves of that the
+// next creation there removes.
 int storage_domain_format(Storage *storage, const StorageDomain *domain, Fail *why);
 // <repository>/mnt/<escaped path>; the caller frees.
 char *storage_mount_path(Storage *storage, DomainType type, const char *remote);

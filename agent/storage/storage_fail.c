@@ -24,7 +24,8 @@ static const struct {
     {ETIMEDOUT, 0, "The storage server does not answer; check it and the network."},
 };
 
-static int storage_fail_text(Fail *why, VdsmError error, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static int storage_fail_text(Fail *why, VdsmError error,
+                                                                   const char *format, va_list args)
 {
     AUTO_STRBUF text = {0};
     strbuf_addv(&text, format, args);

@@ -30,6 +30,7 @@ enum {
 #define MAILBOX_SIZE   (16 * MIB)
 #define REMOVED_PREFIX "_remove_me_"
 #define META_SUFFIX    ".meta"
+#define FRESH_SUFFIX   ".new" // being made
 #define LEASE_SUFFIX   ".lease"
 #define ISO_IMAGE      "11111111-1111-1111-1111-111111111111"
 #define MASTER_LINK    "mastersd"

@@ -184,6 +184,8 @@ static StorageJob *job_new(Storage *storage, const JobKind *kind, const char *id
     snprintf(job->id, sizeof(job->id), "%s", id);
     job->work = (Work){.run = job_run, .ended = job_ended};
     job->work.what = memory_format("job %s (%s)", job->id, kind->name);
+    const char *domain = json_get_string(json_get(job->parameters, kind->place), "sd_id");
+    snprintf(job->work.domain, sizeof(job->work.domain), "%s", domain ? domain : "");
     kind->locks(job->parameters, &job->work.locks);
     return job;
 }

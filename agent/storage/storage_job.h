@@ -20,7 +20,8 @@ typedef struct JobRun {
 } JobRun;
 
 typedef struct JobKind {
-    const char *name; // "copy_data"
+    const char *name;  // "copy_data"
+    const char *place; // the parameter with the volume it changes
     // Says what is wrong with the parameters.
     int (*check)(const Json *parameters, Fail *why);
     void (*locks)(const Json *parameters, LockSet *locks);

@@ -262,8 +262,8 @@ static int update_run(const JobRun *run, Fail *why)
 }
 
 static const JobKind kind_rows[] = {
-    {"copy_data", copy_check, copy_locks, copy_run, true},
-    {"update_volume", update_check, update_locks, update_run, false},
+    {"copy_data", "destination", copy_check, copy_locks, copy_run, true},
+    {"update_volume", "vol_info", update_check, update_locks, update_run, false},
 };
 
 const JobKind *job_kind_find(const char *name)

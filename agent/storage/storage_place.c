@@ -9,6 +9,7 @@
 #include "agent/storage/bounded.h"
 #include "agent/storage/mount_table.h"
 #include "agent/storage/storage_path.h"
+#include "base/clock.h"
 
 enum { SCAN_MS = 10000 };
 
@@ -19,6 +20,7 @@ void storage_places_init(StoragePlaces *places, const char *mounts, const Storag
 {
     *places = (StoragePlaces){.mounts = memory_string(mounts), .owner = owner};
     uv_mutex_init(&places->mutex);
+    uv_cond_init(&places->scanned);
 }
 
 static void place_free(DomainPlace *place)
@@ -41,6 +43,7 @@ bool storage_places_done(StoragePlaces *places)
     map_done(&places->domains);
     map_done(&places->scans);
     free(places->mounts);
+    uv_cond_destroy(&places->scanned);
     uv_mutex_destroy(&places->mutex);
     return true;
 }
@@ -52,6 +55,7 @@ typedef struct Scan {
     StorageOwner owner;
     char *mount;
     Array found; // ids
+    int64_t started_ms;
     int result;
 } Scan;
 
@@ -94,14 +98,21 @@ static void place_put(StoragePlaces *places, const char *id, const char *mount)
     place_free(map_put(&places->domains, place->id, place));
 }
 
+// False when somebody else is at it: by then that one has ended, or hangs.
 static bool scan_begin(StoragePlaces *places, Scan *scan)
 {
     uv_mutex_lock(&places->mutex);
-    bool free_to_go = !map_get(&places->scans, scan->mount);
-    if (free_to_go)
-        map_put(&places->scans, scan->mount, scan->mount);
+    const Scan *other = map_get(&places->scans, scan->mount);
+    bool first = !other;
+    if (first)
+        map_put(&places->scans, scan->mount, scan);
+    while (other && clock_monotonic_ms() - other->started_ms < SCAN_MS) {
+        uv_cond_timedwait(&places->scanned, &places->mutex, 100000000);
+        other = map_get(&places->scans, scan->mount);
+    }
+    scan->result = other ? -ETIMEDOUT : 0;
     uv_mutex_unlock(&places->mutex);
-    return free_to_go;
+    return first;
 }
 
 static void scan_end(Scan *scan)
@@ -111,6 +122,7 @@ static void scan_end(Scan *scan)
     map_remove(&places->scans, scan->mount);
     for (size_t i = 0; i < scan->found.count; i++)
         place_put(places, scan->found.items[i], scan->mount);
+    uv_cond_broadcast(&places->scanned);
     uv_mutex_unlock(&places->mutex);
 }
 
@@ -126,9 +138,11 @@ int storage_place_scan(StoragePlaces *places, const char *mount)
     scan->places = places;
     scan->owner = *places->owner;
     scan->mount = memory_string(mount);
+    scan->started_ms = clock_monotonic_ms();
     if (!scan_begin(places, scan)) {
+        int waited = scan->result;
         scan_free(scan);
-        return -EBUSY;
+        return waited;
     }
     int result = bounded_call(scan_run, scan_abandoned, scan, SCAN_MS);
     if (result)

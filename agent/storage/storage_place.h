@@ -16,9 +16,10 @@ typedef struct DomainPlace {
 
 typedef struct StoragePlaces {
     uv_mutex_t mutex; // guards the two
-    Map domains;      // id to DomainPlace
-    Map scans;        // mount path to itself: a scan that has not come back
-    char *mounts;     // <repository>/mnt
+    uv_cond_t scanned;
+    Map domains;  // id to DomainPlace
+    Map scans;    // mount path to the Scan that has not come back
+    char *mounts; // <repository>/mnt
     const StorageOwner *owner;
 } StoragePlaces;
 
@@ -32,8 +33,8 @@ char *storage_place_known(StoragePlaces *places, const char *domain);
 // Forgets what is known of it: the next search looks again.
 void storage_place_forget(StoragePlaces *places, const char *domain);
 void storage_place_forget_mount(StoragePlaces *places, const char *mount);
-// Looks which domains are there. 0, -ETIMEDOUT when it hangs, -EBUSY when an earlier look still
-// hangs, or what went wrong.
+// Looks which domains are there; a look under way is waited for instead. 0, -ETIMEDOUT when it
+// hangs (at once when an earlier one does), or what went wrong.
 int storage_place_scan(StoragePlaces *places, const char *mount);
 // All domains of all mounts that answer; the caller frees strings and array.
 void storage_place_list(StoragePlaces *places, Array *ret_ids);

@@ -181,18 +181,24 @@ int storage_pool_spm_start(Storage *storage, const char *pool, int version, Fail
     return 0;
 }
 
+static int check_no_tasks(Storage *storage, const char *pool, Fail *why)
+{
+    AUTO_FREE char *task = storage_task_unfinished(storage, "spm");
+    if (!task)
+        return 0;
+    storage_fail(why, VDSM_TASK_IN_PROGRESS, "Task %s of pool %s is not finished", task, pool);
+    fail_hint(why, "Wait for it, or stop it with Task.stop.");
+    return VDSM_TASK_IN_PROGRESS;
+}
+
 int storage_pool_spm_stop(Storage *storage, const char *pool, Fail *why)
 {
     LockHolder *holder;
-    AUTO_FREE char *task = storage_task_unfinished(storage, "spm");
     int error = storage_pool_require(storage, pool, false, why);
+    if (!error)
+        error = check_no_tasks(storage, pool, why);
     if (error)
         return error;
-    if (task) {
-        storage_fail(why, VDSM_TASK_IN_PROGRESS, "Task %s of pool %s is not finished", task, pool);
-        fail_hint(why, "Wait for it, or stop it with Task.stop.");
-        return VDSM_TASK_IN_PROGRESS;
-    }
     error = storage_pool_lock(storage, pool, "end of the pool's management", &holder, why);
     if (error)
         return error;
@@ -376,6 +382,8 @@ void pool_collect_garbage(Storage *storage, const char *domain)
 int storage_pool_destroy(Storage *storage, const char *pool, int host_id, Fail *why)
 {
     int error = storage_pool_require(storage, pool, true, why);
+    if (!error)
+        error = check_no_tasks(storage, pool, why);
     if (error)
         return error;
     PoolState state = storage_pool_state(storage);

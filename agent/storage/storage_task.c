@@ -503,10 +503,8 @@ static void task_view(const StorageTask *task, TaskView view, JsonWriter *writer
         json_add_integer(writer, "code", done ? task->code : 0);
         json_add_string(writer, "message", done && task->message ? task->message : "");
     }
-    if (view == TASK_DETAILS) {
+    if (view == TASK_DETAILS)
         json_add_string(writer, "tag", task->kind->tag);
-        json_add_string(writer, "result", "");
-    }
     json_close(writer, '}');
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/storage/external_lease.h"
 #include "agent/storage/image.h"
 #include "agent/storage/storage_state.h"
 #include "agent/storage/volume_request.h"
@@ -149,6 +150,51 @@ static int switch_master(const TaskRun *run, Fail *why)
                                        why);
 }
 
+// ---- leases
+
+static void lease_locks(const Json *parameters, LockSet *locks)
+{
+    const char *domain = text(json_get(parameters, "lease"), "sd_id");
+    lock_set_domain(locks, false, domain);
+    lock_set_add(locks, true, "leases:%s", domain);
+}
+
+static int open_lease_domain(const TaskRun *run, StorageDomain *ret, Fail *why)
+{
+    return storage_domain_open(run->storage, text(json_get(run->parameters, "lease"), "sd_id"), ret,
+                               why);
+}
+
+static int create_lease(const TaskRun *run, Fail *why)
+{
+    AUTO_DOMAIN domain = {0};
+    ExternalLease lease = {0};
+    const char *id = text(json_get(run->parameters, "lease"), "lease_id");
+    int error = open_lease_domain(run, &domain, why);
+    if (error)
+        return error;
+    if (run->again && !external_lease_find(run->storage, &domain, id, &lease, NULL)) {
+        external_lease_done(&lease);
+        return 0;
+    }
+    return external_lease_add(run->storage, &domain, id, why);
+}
+
+static int delete_lease(const TaskRun *run, Fail *why)
+{
+    AUTO_DOMAIN domain = {0};
+    AUTO_FAIL own = {0};
+    int error = open_lease_domain(run, &domain, why);
+    if (error)
+        return error;
+    error = external_lease_remove(run->storage, &domain,
+                                  text(json_get(run->parameters, "lease"), "lease_id"), &own);
+    if (!error || (run->again && error == VDSM_NO_SUCH_LEASE))
+        return 0;
+    fail_move(why, &own);
+    return error;
+}
+
 static const TaskKind kind_rows[] = {
     {"createVolume", "spm", "creation of volume", "volumeID", create_volume_locks, create_volume,
      create_volume_undo, create_volume_revert},
@@ -161,6 +207,8 @@ static const TaskKind kind_rows[] = {
      NULL, NULL},
     {"switchMaster", "spm", "change of the master of pool", "storagepoolID", pool_locks,
      switch_master, NULL, NULL},
+    {"create_lease", "spm", "creation of a lease", "lease", lease_locks, create_lease, NULL, NULL},
+    {"delete_lease", "spm", "removal of a lease", "lease", lease_locks, delete_lease, NULL, NULL},
 };
 
 const TaskKind *task_kind_find(const char *verb)

@@ -37,6 +37,7 @@ static void work_thread(void *argument)
     storage_unlock(queue->locks, holder); // pumps
     uv_mutex_lock(&queue->mutex);
     queue->threads--;
+    thread_reaper_add(&queue->reaper);
     uv_cond_broadcast(&queue->idle);
     uv_mutex_unlock(&queue->mutex);
 }
@@ -82,7 +83,6 @@ static void work_start(WorkQueue *queue, Work *work)
     work->running = true;
     if (uv_thread_create(&thread, work_thread, work))
         abort(); // out of threads: the restart finds every task in its record
-    pthread_detach(thread);
 }
 
 static void queue_pump(void *argument)
@@ -92,7 +92,9 @@ static void queue_pump(void *argument)
     LIST_EACH(&queue->waiting, Work, node, work)
         if (!queue->stopping && work_may_start(queue, work))
             work_start(queue, work);
+    ThreadReaper ended = thread_reaper_take(&queue->reaper);
     uv_mutex_unlock(&queue->mutex);
+    thread_reaper_join(&ended);
 }
 
 int work_add(WorkQueue *queue, Work *work)
@@ -137,7 +139,9 @@ bool work_queue_done(WorkQueue *queue)
     while (queue->threads && uv_hrtime() < deadline)
         uv_cond_timedwait(&queue->idle, &queue->mutex, 100000000);
     bool clean = !queue->threads;
+    ThreadReaper ended = thread_reaper_take(&queue->reaper);
     uv_mutex_unlock(&queue->mutex);
+    thread_reaper_join(&ended);
     LIST_EACH(&queue->waiting, Work, node, waiting) {
         list_remove(&waiting->node);
         work_end(waiting);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "agent/storage/storage_lock.h"
+#include "agent/storage/thread_reaper.h"
 
 enum {
     WORK_RUNNING_MAX = 20,
@@ -37,6 +38,7 @@ typedef struct WorkQueue {
     List waiting, running;
     int waiting_count, running_count;
     int threads; // not yet at their end
+    ThreadReaper reaper;
     bool stopping;
 } WorkQueue;
 

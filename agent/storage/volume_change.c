@@ -40,7 +40,9 @@ static int cow_extend(Storage *storage, const Volume *volume, int64_t capacity, 
                             "Volume %s has %lld bytes, more than %lld", volume->id, (long long)size,
                             (long long)capacity);
     error = capacity == size ? 0 : qemu_image_resize(&storage->owner, volume->path, capacity, &own);
-    if (error && own.detail && strstr(own.detail, "lock"))
+    // The words qemu-img has for a lock it did not get.
+    if (error && own.detail &&
+        (strstr(own.detail, "lock") || strstr(own.detail, "another process")))
         return 0;
     if (error) {
         fail_move(why, &own);

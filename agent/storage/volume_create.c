@@ -1,6 +1,8 @@
 // Making a volume. Order: data, lease, links to the template, the parent's role, and last the
 // metadata. Whoever looks for volumes looks for metadata, so a creation that is cut short leaves
-// nothing that counts; volume_undo() removes the files.
+// nothing that counts; volume_undo() removes the files. The data is made under a name of this
+// attempt alone: a qemu-img that outlives a killed agent can't spoil the next attempt.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -216,18 +218,31 @@ static int metadata_make(Storage *storage, const StorageDomain *domain, const ch
     return volume_save(storage, domain, &volume, why);
 }
 
+static int data_make(Storage *storage, const StorageDomain *domain, const char *path,
+                     const VolumeRequest *request, const Volume *parent, atomic_bool *stop,
+                     Fail *why)
+{
+    char id[UUID_SIZE];
+    AUTO_FREE char *fresh = memory_format("%s.%.8s" FRESH_SUFFIX, path, uuid_new(id));
+    int error = data_new(fresh, why);
+    if (!error)
+        error = request->format == VOLUME_RAW
+                    ? data_make_raw(fresh, request, stop, why)
+                    : data_make_cow(storage, domain, fresh, request, parent, stop, why);
+    if (!error && request->add_bitmaps)
+        error = volume_copy_bitmaps(storage, parent, fresh, why);
+    if (!error && chmod(fresh, VOLUME_MODE) < 0)
+        error = storage_errno(why, VDSM_VOLUME_CREATION, errno, "%s can't be made writable", fresh);
+    if (!error && rename(fresh, path) < 0)
+        error = storage_errno(why, VDSM_VOLUME_CREATION, errno, "%s can't be put in place", path);
+    return error;
+}
+
 static int files_make(Storage *storage, const StorageDomain *domain, const VolumeRequest *request,
                       const char *directory, Volume *parent, atomic_bool *stop, Fail *why)
 {
     AUTO_FREE char *path = memory_format("%s/%s", directory, request->id);
-    unlink(path); // without metadata: left by a creation that was cut short
-    int error = data_new(path, why);
-    if (!error)
-        error = request->format == VOLUME_RAW
-                    ? data_make_raw(path, request, stop, why)
-                    : data_make_cow(storage, domain, path, request, parent, stop, why);
-    if (!error && chmod(path, VOLUME_MODE) < 0)
-        error = storage_errno(why, VDSM_VOLUME_CREATION, errno, "%s can't be made writable", path);
+    int error = data_make(storage, domain, path, request, parent, stop, why);
     if (!error)
         error = lease_make(domain, path, request->id, why);
     if (!error && from_template(request))
@@ -236,8 +251,6 @@ static int files_make(Storage *storage, const StorageDomain *domain, const Volum
         parent->metadata.role = VOLUME_INTERNAL;
         error = volume_save(storage, domain, parent, why);
     }
-    if (!error && request->add_bitmaps)
-        error = volume_copy_bitmaps(storage, parent, path, why);
     return error ? error : metadata_make(storage, domain, path, request, why);
 }
 
@@ -251,6 +264,21 @@ static int image_make(const char *directory, const char *image, Fail *why)
     }
     chmod(directory, 0755);
     return 0;
+}
+
+// Files that are named after the volume and end in ".new".
+static void fresh_remove(const char *directory, const char *id)
+{
+    DIR *stream = opendir(directory);
+    if (!stream)
+        return;
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        size_t length = strlen(entry->d_name), end = strlen(FRESH_SUFFIX);
+        if (length > end && !strncmp(entry->d_name, id, UUID_SIZE - 1) &&
+            !strcmp(entry->d_name + length - end, FRESH_SUFFIX))
+            unlinkat(dirfd(stream), entry->d_name, 0);
+    }
+    closedir(stream);
 }
 
 int volume_create(Storage *storage, const StorageDomain *domain, const VolumeRequest *request,
@@ -267,9 +295,9 @@ int volume_create(Storage *storage, const StorageDomain *domain, const VolumeReq
         return error;
     if ((error = image_make(directory, request->image, why)))
         return error;
-    error = files_make(storage, domain, request, directory, has_parent(request) ? &parent : NULL,
-                       stop, why);
-    return error;
+    fresh_remove(directory, request->id); // of an attempt that was cut short
+    return files_make(storage, domain, request, directory, has_parent(request) ? &parent : NULL,
+                      stop, why);
 }
 
 bool volume_is_complete(Storage *storage, const StorageDomain *domain, const char *image,
@@ -288,7 +316,6 @@ int volume_undo(Storage *storage, const StorageDomain *domain, const VolumeReque
     AUTO_FREE char *directory = storage_domain_image_path(domain, request->image);
     AUTO_FREE char *path = memory_format("%s/%s", directory, request->id);
     AUTO_FREE char *lease = volume_lease_path(path), *meta = volume_meta_path(path);
-    AUTO_FREE char *fresh = memory_format("%s.new", meta);
     if (file_exists(meta)) {
         if (!complete)
             return 0;
@@ -297,8 +324,8 @@ int volume_undo(Storage *storage, const StorageDomain *domain, const VolumeReque
         if (error)
             return error;
     }
-    if ((unlink(path) < 0 && errno != ENOENT) || (unlink(lease) < 0 && errno != ENOENT) ||
-        (unlink(fresh) < 0 && errno != ENOENT))
+    fresh_remove(directory, request->id);
+    if ((unlink(path) < 0 && errno != ENOENT) || (unlink(lease) < 0 && errno != ENOENT))
         return storage_errno(why, VDSM_VOLUME_UNLINK, errno, "%s can't be removed", path);
     if (has_parent(request) && !from_template(request))
         return volume_settle(storage, domain, request->image, request->parent, NULL, why);

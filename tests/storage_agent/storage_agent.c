@@ -20,6 +20,7 @@ static void configure(Agent *agent, const char *directory)
         const char *name, *inside;
     } places[] = {{"state_directory", "state"}, {"run_directory", "run"}, {"repository", "rhev"}};
     options_set_defaults(config_rows, config_count, &agent->config);
+    options_assign(config_rows, config_count, &agent->config, "listen_address=127.0.0.1", NULL);
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         AUTO_FREE char *assignment =
             memory_format("%s=%s/%s", places[i].name, directory, places[i].inside);
@@ -64,8 +65,8 @@ static void start(Agent *agent)
 
 int main(int argc, char *argv[])
 {
-    Agent agent = {0};
-    uv_loop_t loop;
+    static Agent agent; // what the parts don't free at the end stays reachable
+    static uv_loop_t loop;
     AUTO_FAIL why = {0};
     if (argc < 2) {
         fputs("storage-agent DIRECTORY [NAME=VALUE]...\n", stderr);
@@ -80,14 +81,12 @@ int main(int argc, char *argv[])
     for (int i = 2; i < argc; i++)
         if (options_assign(config_rows, config_count, &agent.config, argv[i], &why))
             give_up(&why);
-    agent.config.listen_address = strcmp(agent.config.listen_address, "::")
-                                      ? agent.config.listen_address
-                                      : memory_string("127.0.0.1");
     start(&agent);
     puts("ready");
     fflush(stdout);
     uv_run(&loop, UV_RUN_DEFAULT);
     storage_free(agent.storage);
+    uv_loop_close(&loop);
     options_done(config_rows, config_count, &agent.config);
     return 0;
 }

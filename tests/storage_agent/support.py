@@ -121,9 +121,11 @@ class Agent:
         if self.process.stdout.readline() != b"ready\n":
             raise AssertionError(self.log())
         self.client = Client(self.directory + "/run/agent.sock")
-        if crash_after:
-            self.process.send_signal(signal.SIGUSR2)
         return self.client
+
+    def arm(self):
+        """From now on the changes of the file system are counted."""
+        self.process.send_signal(signal.SIGUSR2)
 
     def kill(self):
         self.process.kill()

@@ -1,0 +1,242 @@
+"""Shared storage: mounts, the owner of files, leases. In a mount space of its own; needs root."""
+import ctypes
+import os
+import struct
+import sys
+import time
+import uuid
+
+from support import MIB, StorageTest, ZERO, main, metadata, read, seal_is_right, tree
+
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def own_mounts():
+    if LIBC.unshare(CLONE_NEWNS) or LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
+        print("needs the right to mount")
+        sys.exit(77)
+
+
+def crc32c(data):
+    """As sanlock starts and ends it."""
+    crc = 0xFFFFFFFE
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
+def leader(magic, version, hosts, maximum, space, name, io_timeout):
+    """A freshly formatted record of sanlock, made of the documented layout."""
+    head = struct.pack("<IIIIQQQQQ48s48sQQ", magic, version, 0x10, 512, hosts, maximum, 0, 0, 0,
+                       space.encode(), name.encode(), 0, 0)
+    return head + struct.pack("<IHH", crc32c(head), 0, io_timeout) + bytes(24)
+
+
+class Shared(StorageTest):
+    options = ("storage_user=vdsm", "storage_group=36")
+
+    def setUp(self):
+        super().setUp()
+        os.chown(self.local, 36, 36)
+
+    def connect(self, path=None, **more):
+        return super().connect(path, 6, **dict({"vfs_type": "bind"}, **more))
+
+    def disconnect(self, path=None):
+        return self.agent.client.call(
+            "StoragePool.disconnectStorageServer", storagepoolID=ZERO, domainType=6,
+            connectionParams=[{"id": str(uuid.uuid4()), "connection": path or self.local}])[0]
+
+    def make_domain(self, path=None, **more):
+        return super().make_domain(path, 6, **more)
+
+    def set_up_pool(self):
+        self.agent.start()
+        self.assertEqual(self.connect()["status"], 0)
+        self.make_pool(self.make_domain())
+
+    def mount_path(self):
+        name = self.local.replace("_", "__").replace("/", "_")
+        return "%s/rhev/mnt/%s" % (self.directory, name)
+
+    def test_mounts(self):
+        self.agent.start()
+        self.assertEqual(self.connect()["status"], 0)
+        self.assertEqual(self.connect()["status"], 0)
+        self.assertIn((" %s " % self.mount_path()).encode(), read("/proc/self/mountinfo"))
+        self.assertEqual(self.disconnect()["status"], 0)
+        self.assertNotIn(self.mount_path().encode(), read("/proc/self/mountinfo"))
+        self.assertFalse(os.path.exists(self.mount_path()))
+        self.assertEqual(self.disconnect()["status"], 0)
+
+    def test_failing_mounts_say_why(self):
+        self.agent.start()
+        status = self.connect("/nowhere/at/all")
+        self.assertEqual(status["status"], 477)
+        self.assertIn("Cause:", status["message"])
+        self.assertIn("Check the path", status["message"])
+        status = self.connect("/dev/null", vfs_type="no-such-fs")
+        self.assertEqual(status["status"], 477)
+        self.assertIn("knows no no-such-fs", status["message"])
+        nfs = self.agent.client.call(
+            "StoragePool.connectStorageServer", storagepoolID=ZERO, domainType=1,
+            connectionParams=[{"id": "a", "connection": "127.0.0.1:/none"},
+                              {"id": "b", "connection": "/no/server"}])
+        self.assertEqual([(one["id"], one["status"]) for one in nfs], [("a", 477), ("b", 453)])
+        self.assertIn("nfs", nfs[0]["message"])
+        self.assertEqual(os.listdir(self.directory + "/rhev/mnt"), [])
+
+    def test_no_rights_on_the_storage(self):
+        """Root could write there, but a server would not take root for the owner."""
+        os.chown(self.local, 0, 0)
+        self.agent.start()
+        status = self.connect()
+        self.assertEqual(status["status"], 469)
+        self.assertIn("No file can be made", status["message"])
+        self.assertIn("user 36", status["message"])
+        self.assertFalse(os.path.exists(self.mount_path()))
+
+    def test_files_of_a_shared_domain(self):
+        self.agent.start()
+        self.connect()
+        self.domain = self.make_domain()
+        self.assertEqual({name: size for name, size in tree(self.path()).items()
+                          if name != "dom_md/metadata"}, {
+            "dom_md": "directory", "images": "directory", "dom_md/ids": (MIB, 1),
+            "dom_md/leases": (2 * MIB, 1), "dom_md/xleases": (MIB + 253952, 1),
+            "dom_md/inbox": (16 * MIB, 1), "dom_md/outbox": (16 * MIB, 1)})
+        self.assertTrue(seal_is_right(self.path("dom_md/metadata")))
+        self.assertEqual(metadata(self.path("dom_md/metadata"))["BLOCK_SIZE"], "512")
+        self.assertEqual(metadata(self.path("dom_md/metadata"))["TYPE"], "POSIXFS")
+        record = leader(0x12212010, 0x00030004, 0, 1, self.domain, "", 10).ljust(512, b"\0")
+        self.assertEqual(read(self.path("dom_md/ids")), (record * 2000).ljust(MIB, b"\0"))
+        resource = leader(0x06152010, 0x00060004, 2000, 2000, self.domain, "SDM", 0)
+        request = struct.pack("<II", 0x08292011, 0x00010001)
+        self.assertEqual(read(self.path("dom_md/leases")),
+                         bytes(MIB) + (resource.ljust(512, b"\0") + request).ljust(MIB, b"\0"))
+        leases = read(self.path("dom_md/xleases"))
+        mtime = leases[MIB + 59:MIB + 69]
+        self.assertLess(abs(int(mtime) - time.time()), 60)
+        head = b"\x12\x15\x20\x16\0" + b"0001\0" + self.domain.encode().ljust(48, b"\0") + b"\0" + \
+            mtime + b"\0-" + bytes(440) + b"\n"
+        free = bytes(48) + b"\0" + b"0" * 11 + b"\0--\n"
+        self.assertEqual(leases, bytes(MIB) + head + free * 3960)
+        self.assertFalse(any(read(self.path("dom_md/inbox"))))
+        for parent, directories, files in os.walk(self.path()):
+            for name in directories + files:
+                info = os.lstat(os.path.join(parent, name))
+                self.assertEqual((info.st_uid, info.st_gid), (36, 36), name)
+
+    def test_leases_of_volumes(self):
+        self.set_up_pool()
+        image, volume = self.create(volFormat=4)
+        resource = leader(0x06152010, 0x00060004, 2000, 2000, self.domain, volume, 0)
+        request = struct.pack("<II", 0x08292011, 0x00010001)
+        self.assertEqual(read(self.path("images", image, volume + ".lease")),
+                         (resource.ljust(512, b"\0") + request).ljust(MIB, b"\0"))
+        info = self.info(image, volume)
+        self.assertEqual(info["lease"]["offset"], 0)
+        self.assertTrue(info["lease"]["path"].endswith(volume + ".lease"))
+        for name in os.listdir(self.path("images", image)):
+            self.assertEqual(os.stat(self.path("images", image, name)).st_uid, 36, name)
+
+    def test_leases_of_machines(self):
+        self.set_up_pool()
+        call = self.agent.client.call
+        leases = [{"sd_id": self.domain, "lease_id": str(uuid.uuid4())} for _ in range(3)]
+        for number, lease in enumerate(leases):
+            self.agent.client.wait_task(call("Lease.create", lease=lease))
+            info = call("Lease.info", lease=lease)
+            self.assertEqual(info["offset"], (3 + number) * MIB)
+            self.assertEqual(os.path.getsize(info["path"]), (4 + number) * MIB)
+            self.assertEqual(call("Lease.status", lease=lease), {"owners": [], "version": 0})
+        data = read(self.path("dom_md/xleases"))
+        for number, lease in enumerate(leases):
+            record = lease["lease_id"].encode().ljust(48, b"\0") + b"\0%011d\0--\n" % (
+                (3 + number) * MIB)
+            self.assertEqual(data[MIB + 512 + 64 * number:][:64], record)
+            slot = leader(0x06152010, 0x00060004, 2000, 2000, self.domain, lease["lease_id"], 0)
+            self.assertEqual(data[(3 + number) * MIB:][:len(slot)], slot)
+        again = self.agent.client.wait_task(call("Lease.create", lease=leases[1]), "cleanSuccess")
+        self.assertEqual(again["code"], 100)
+        self.agent.client.wait_task(call("Lease.delete", lease=leases[1]))
+        self.refused(936, "Lease.info", lease=leases[1])
+        gone = self.agent.client.wait_task(call("Lease.delete", lease=leases[1]), "cleanSuccess")
+        self.assertEqual(gone["code"], 936)
+        self.agent.client.wait_task(call("Lease.create", lease=leases[1]))
+        self.assertEqual(call("Lease.info", lease=leases[1])["offset"], 4 * MIB)
+
+    def test_the_lease_of_another_manager(self):
+        self.set_up_pool()
+        call = self.agent.client.call
+        call("StoragePool.spmStop", storagepoolID=self.pool)
+        head = struct.pack("<IIIIQQQQQ48s48sQQ", 0x06152010, 0x00060004, 0x10, 512, 2000, 2000, 7,
+                           1, 42, self.domain.encode(), b"SDM", 12345, 0)
+        with open(self.path("dom_md/leases"), "r+b") as file:
+            file.seek(MIB)
+            file.write(head + struct.pack("<I", crc32c(head)))
+        self.assertEqual(call("StoragePool.getSpmStatus", storagepoolID=self.pool),
+                         {"spmStatus": "Free", "spmLver": 42, "spmId": 7})
+        task = call("StoragePool.spmStart", storagepoolID=self.pool)
+        status = self.agent.client.wait_task(task, "cleanSuccess")
+        self.assertEqual(status["code"], 651)
+        self.assertIn("Host 7", status["message"])
+
+    def test_pools_survive_the_agent_with_mounts(self):
+        self.set_up_pool()
+        image, volume = self.create()
+        self.agent.kill()
+        self.agent.start()
+        self.agent.client.call("Image.prepare", **self.volume(image, volume))
+        self.assertEqual(self.agent.client.call(
+            "StoragePool.getSpmStatus", storagepoolID=self.pool)["spmStatus"], "SPM")
+
+    def test_a_server_that_hangs(self):
+        """The domain's mount stops answering: it alone suffers, and whoever asks is told."""
+        self.set_up_pool()
+        image, volume = self.create()
+        other = self.directory + "/other"
+        os.mkdir(other)
+        os.chown(other, 36, 36)
+        self.connect(other)
+        second = self.make_domain(other)
+        call = self.agent.client.call
+        for verb in ("attach", "activate"):
+            call("StorageDomain." + verb, storagedomainID=second, storagepoolID=self.pool)
+        # A FUSE mount whose server never says a word, on top.
+        hung = "%s/rhev/mnt/%s" % (self.directory, other.replace("_", "__").replace("/", "_"))
+        fuse = os.open("/dev/fuse", os.O_RDWR)
+        options = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % fuse
+        space = "/proc/%d/ns/mnt" % self.agent.process.pid
+        self.assertEqual(os.readlink(space), os.readlink("/proc/self/ns/mnt"))
+        if LIBC.mount(b"hung", hung.encode(), b"fuse", 0, options.encode()):
+            os.close(fuse)
+            self.skipTest("no FUSE here")
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                start = time.monotonic()
+                stats = call("Host.getStorageRepoStats")
+                self.assertLess(time.monotonic() - start, 1)
+                if stats[second]["code"]:
+                    break
+                self.assertLess(time.monotonic(), deadline, stats)
+                self.info(image, volume)  # the other domain goes on
+                time.sleep(0.5)
+            self.assertEqual((stats[second]["code"], stats[second]["valid"]), (379, False))
+            self.assertGreater(float(stats[second]["lastCheck"]), 20)
+            message = self.refused(379, "StorageDomain.getInfo", storagedomainID=second)
+            self.assertIn("has not answered for", message)
+            self.create()
+            info = call("StoragePool.getInfo", storagepoolID=self.pool)
+            self.assertEqual(info["dominfo"][second]["status"], "Active")
+        finally:
+            os.close(fuse)  # the kernel gives up waiting
+            LIBC.umount2(hung.encode(), 2)
+
+
+own_mounts()
+main()
