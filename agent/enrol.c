@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -52,15 +53,26 @@ static size_t enrol_receive(char *data, size_t size, size_t count, void *argumen
     return size * count;
 }
 
+// curl's TLS library takes authorities from a file only: one in memory. -1 when there is none.
+static int enrol_authority_file(const char *authority, char path[32])
+{
+    int fd = authority ? memfd_create("authority", MFD_CLOEXEC) : -1;
+    if (fd >= 0 && write(fd, authority, strlen(authority)) != (ssize_t)strlen(authority)) {
+        close(fd);
+        fd = -1;
+    }
+    snprintf(path, 32, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
 static int enrol_http(const char *url, const char *authority, const char *body, StrBuf *answer,
                       long *ret_status, Fail *why)
 {
     char error[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    struct curl_blob trust = {.data = (void *)authority,
-                              .len = authority ? strlen(authority) : 0,
-                              .flags = CURL_BLOB_COPY};
+    char path[32];
+    int trust = enrol_authority_file(authority, path);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, enrol_receive);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
@@ -69,7 +81,7 @@ static int enrol_http(const char *url, const char *authority, const char *body, 
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (authority)
-        curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &trust);
+        curl_easy_setopt(curl, CURLOPT_CAINFO, path);
     else { // the first contact fetches the authority; its fingerprint is judged by the caller
         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -82,6 +94,8 @@ static int enrol_http(const char *url, const char *authority, const char *body, 
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
+    if (trust >= 0)
+        close(trust);
     if (code == CURLE_OK)
         return 0;
     fail_set(why, FAIL_UNAVAILABLE, "The manager at %s can't be reached.", url);

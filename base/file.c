@@ -60,7 +60,7 @@ int directory_sync(const char *path)
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int file_write_new(const char *path, const void *data, size_t length, mode_t mode)
+static int file_write_new(const char *path, const void *data, size_t length, mode_t mode, bool sync)
 {
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
@@ -68,23 +68,34 @@ static int file_write_new(const char *path, const void *data, size_t length, mod
     if (fchmod(fd, mode) < 0)
         return -errno;
     int result = fd_write_all(fd, data, length);
-    if (!result && fsync(fd) < 0)
+    if (!result && sync && fsync(fd) < 0)
         result = -errno;
+    return result;
+}
+
+static int file_write_over(const char *path, const void *data, size_t length, mode_t mode, bool sync)
+{
+    AUTO_FREE char *fresh = memory_format("%s.new", path);
+    int result = file_write_new(fresh, data, length, mode, sync);
+    if (!result && rename(fresh, path) < 0)
+        result = -errno;
+    if (result)
+        unlink(fresh);
     return result;
 }
 
 int file_write_atomic(const char *path, const void *data, size_t length, mode_t mode)
 {
-    AUTO_FREE char *fresh = memory_format("%s.new", path);
-    int result = file_write_new(fresh, data, length, mode);
-    if (!result && rename(fresh, path) < 0)
-        result = -errno;
-    if (result) {
-        unlink(fresh);
+    int result = file_write_over(path, data, length, mode, true);
+    if (result)
         return result;
-    }
     AUTO_FREE char *copy = memory_string(path);
     return directory_sync(dirname(copy));
+}
+
+int file_replace(const char *path, const void *data, size_t length, mode_t mode)
+{
+    return file_write_over(path, data, length, mode, false);
 }
 
 int directory_make(const char *path, mode_t mode)

@@ -9,6 +9,8 @@
 int file_read(const char *path, size_t limit, char **ret_data, size_t *ret_length);
 // Write to a new file beside it, sync, rename over: readers see the old or the new content.
 int file_write_atomic(const char *path, const void *data, size_t length, mode_t mode);
+// The same without syncing: survives the program, not the machine.
+int file_replace(const char *path, const void *data, size_t length, mode_t mode);
 // Like mkdir -p; an existing directory is fine.
 int directory_make(const char *path, mode_t mode);
 // Removes a tree; what is missing already is fine. Does not cross into mounted file systems.

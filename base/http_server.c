@@ -53,6 +53,7 @@ struct Connection {
     int64_t since; // of the state, or of its last progress
     size_t last_queued;
     char *peer;
+    int idle_ms, stall_ms;
     bool shut; // stream_close() was called
 };
 
@@ -86,7 +87,7 @@ struct Http {
     bool begun, ended, chunked_answer, no_body, may_compress, close_after;
     z_stream *gzip;
     HttpPull pull;
-    HttpDone released, gone, drained;
+    HttpDone released, gone, drained, lost;
     void *pull_argument, *gone_argument, *drained_argument;
 };
 
@@ -134,15 +135,27 @@ static void http_finish(Http *http)
         connection_next(connection);
 }
 
+// Nobody else will end an exchange whose application waits for us.
+static void http_lose_body(Http *http)
+{
+    HttpDone lost = TAKE(http->lost);
+    if (lost)
+        lost(http, http->body_argument);
+    http_finish(http);
+}
+
 static void http_lost(Http *http)
 {
     http->connection = NULL;
     if (!http->ended) {
         HttpDone gone = TAKE(http->gone);
-        bool waiting = http->pull || http->collected; // for us: nobody else will end it
+        HttpDone collected = TAKE(http->collected);
+        bool pulling = http->pull != NULL;
         if (gone)
             gone(http, http->gone_argument);
-        if (waiting)
+        if (collected)
+            http_lose_body(http);
+        else if (pulling)
             http_finish(http);
     }
     http_unref(http);
@@ -457,8 +470,11 @@ static void connection_next(Connection *connection)
 static Connection *connection_new(HttpServer *server, const char *peer)
 {
     Connection *connection = NEW(Connection);
-    *connection =
-        (Connection){.server = server, .peer = memory_string(peer), .since = clock_monotonic_ms()};
+    *connection = (Connection){.server = server,
+                               .peer = memory_string(peer),
+                               .idle_ms = server->limits.idle_ms,
+                               .stall_ms = server->limits.stall_ms,
+                               .since = clock_monotonic_ms()};
     list_append(&server->connections, &connection->node);
     server->count++;
     server_count_address(server, connection->peer, 1);
@@ -511,7 +527,7 @@ static void connection_check(Connection *connection, int64_t now)
     }
     switch (connection->state) {
     case CONNECTION_IDLE:
-        if (spent > limits->idle_ms || connection->server->stopping)
+        if (spent > connection->idle_ms || connection->server->stopping)
             connection_close(connection, true);
         break;
     case CONNECTION_HEAD:
@@ -520,11 +536,11 @@ static void connection_check(Connection *connection, int64_t now)
         break;
     case CONNECTION_BODY:
         // A receiver that takes nothing (its disk is slow) is not the client's fault.
-        if (spent > limits->stall_ms && connection->http->body_decided && !connection->http->full)
+        if (spent > connection->stall_ms && connection->http->body_decided && !connection->http->full)
             connection_close(connection, false);
         break;
     case CONNECTION_ANSWER:
-        if ((queued || connection->http->pull) && spent > limits->stall_ms)
+        if ((queued || connection->http->pull) && spent > connection->stall_ms)
             connection_close(connection, false);
         break;
     }
@@ -638,17 +654,22 @@ void http_collect(Http *http, size_t limit, HttpDone done, void *argument)
         done(http, argument);
         return;
     }
+    http->body_argument = argument;
     if (!http->connection) {
-        http_finish(http);
+        http_lose_body(http);
         return;
     }
     http->body_limit = limit;
     http->collected = done;
-    http->body_argument = argument;
     if (http->head.has_length && http->head.length > (int64_t)limit)
         http_refuse(http, 413, "The body is too large.");
     else
         http_decide_body(http);
+}
+
+void http_on_lost(Http *http, HttpDone lost)
+{
+    http->lost = lost;
 }
 
 const char *http_body(const Http *http, size_t *ret_length)
@@ -743,6 +764,19 @@ void http_add_header(Http *http, const char *name, const char *value)
 void http_compress(Http *http)
 {
     http->may_compress = true;
+}
+
+void http_close_after(Http *http)
+{
+    http->close_after = true;
+}
+
+void http_set_patience(Http *http, int idle_ms, int stall_ms)
+{
+    if (!http->connection)
+        return;
+    http->connection->idle_ms = idle_ms;
+    http->connection->stall_ms = stall_ms;
 }
 
 static bool http_accepts_gzip(const Http *http)

@@ -50,8 +50,10 @@ Stream *http_stream(const Http *http); // NULL when the client has gone
 bool http_gone(const Http *http);
 
 // The body, collected up to `limit` bytes (413 beyond), then `done`. When the body doesn't come
-// whole, `done` is not called and the exchange ends by itself, after the handler of http_on_gone().
+// whole (the client goes, it is too large, its framing is broken), `lost` of http_on_lost() is
+// called in place of `done`, to free the argument, and the exchange ends by itself.
 void http_collect(Http *http, size_t limit, HttpDone done, void *argument);
+void http_on_lost(Http *http, HttpDone lost); // before http_collect()
 const char *http_body(const Http *http, size_t *ret_length);
 // The body as it comes. Who receives must use http_on_gone(), too, and answer even then.
 void http_receive(Http *http, HttpBody receive, void *argument);
@@ -62,6 +64,9 @@ void http_on_gone(Http *http, HttpDone gone, void *argument);
 
 void http_add_header(Http *http, const char *name, const char *value);
 void http_compress(Http *http); // allow gzip for this answer
+void http_close_after(Http *http); // the connection ends with this answer; before it begins
+// Deadlines of this connection from now on, instead of the server's.
+void http_set_patience(Http *http, int idle_ms, int stall_ms);
 // Whole answer.
 void http_reply(Http *http, int status, const char *type, const void *body, size_t length);
 // Answer in pieces; length -1 means chunked. http_end() completes it; when less than `length` was

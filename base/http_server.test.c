@@ -19,15 +19,22 @@ static void echo(Http *http, void *argument)
     http_reply(http, 200, "text/plain", text, strlen(text));
 }
 
+static void note_lost(Http *http, void *argument)
+{
+    ((Desk *)argument)->lost++;
+}
+
 static void handle_echo(Desk *desk, Http *http)
 {
     http_on_gone(http, note_gone, desk);
+    http_on_lost(http, note_lost);
     http_collect(http, 2 << 20, echo, desk);
 }
 
 static void handle_small(Desk *desk, Http *http)
 {
     http_on_gone(http, note_gone, desk);
+    http_on_lost(http, note_lost);
     http_collect(http, 10, echo, desk);
 }
 
@@ -336,6 +343,7 @@ TEST(bodies_that_are_too_large)
     assert_status(&client, 413);
     client_end(&client);
     LOOP_UNTIL(&desk.loop, desk.gone == 1); // the application is told, so that it can clean up
+    assert_int_equal(desk.lost, 1);
     assert_int_equal(desk.collected, 1);
     desk_end(&desk);
 }
@@ -539,9 +547,12 @@ TEST(gone_in_the_middle_of_a_body)
     }
     // A collected body ends by itself; the others stay until they are answered.
     assert_int_equal(desk.collected, 0);
+    assert_int_equal(desk.lost, 1);
     assert_int_equal(desk.kept_count, 2);
     http_reply(desk.kept[0], 200, NULL, "", 0);
+    http_on_lost(desk.kept[1], note_lost);
     http_collect(desk.kept[1], 100, echo, &desk); // nothing to wait for: ends by itself, too
+    assert_int_equal(desk.lost, 2);
     assert_int_equal(desk.collected, 0);
     desk_end(&desk);
 }

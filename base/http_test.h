@@ -28,7 +28,7 @@ struct Desk {
     HttpServer *server;
     TlsContext *tls;
     const Route *routes;
-    int handled, collected, gone, released, stopped;
+    int handled, collected, lost, gone, released, stopped;
     Http *kept[8]; // by handlers that answer later
     int kept_count;
     StrBuf received;

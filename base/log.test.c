@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -74,6 +75,28 @@ TEST(level_names_come_back)
     assert_int_equal(log_level_from_name("loud"), _LOG_LEVEL_INVALID);
     assert_null(log_level_name(_LOG_LEVEL_MAX));
     assert_null(log_level_name(_LOG_LEVEL_INVALID));
+}
+
+static void speak_to_the_journal(void)
+{
+    struct stat info;
+    char stream[64];
+    assert_int_equal(fstat(STDERR_FILENO, &info), 0);
+    snprintf(stream, sizeof(stream), "%lu:%lu", (unsigned long)info.st_dev,
+             (unsigned long)info.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_init("test");
+    log_warn("x", LOG_ID("host", "id-1"), "to the journal's own socket");
+    unsetenv("JOURNAL_STREAM");
+    log_init("test");
+    log_warn("x", LOG_NONE, "to stderr");
+}
+
+TEST(journal_is_spoken_to_directly)
+{
+    AUTO_FREE char *lines = heard(speak_to_the_journal);
+    assert_null(strstr(lines, "to the journal"));
+    assert_non_null(strstr(lines, "to stderr"));
 }
 
 static void speak_with_errno(void)

@@ -18,6 +18,8 @@ struct Spawn {
     SpawnResult result;
     SpawnDone done;
     void *argument;
+    SpawnHeard heard;
+    void *heard_argument;
     int open_pipes; // outputs not yet at their end
     bool exited;
     int handles; // not yet closed; the last one frees the whole
@@ -82,7 +84,8 @@ static void spawn_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buff
 {
     Spawn *spawn = stream->data;
     StrBuf *to = stream == (uv_stream_t *)&spawn->out ? &spawn->output : &spawn->errors;
-    (void)buffer;
+    if (length > 0 && spawn->heard && to == &spawn->output)
+        spawn->heard(buffer->base, (size_t)length, spawn->heard_argument);
     if (length > 0)
         to->length += (size_t)length;
     if (to->length > SPAWN_OUTPUT_MAX)
@@ -178,6 +181,12 @@ void spawn_kill(Spawn *spawn, int signal)
 {
     if (!spawn->exited && !spawn->result.start_error) // -0 would be our own group
         kill(-spawn->process.pid, signal);
+}
+
+void spawn_on_output(Spawn *spawn, SpawnHeard heard, void *argument)
+{
+    spawn->heard = heard;
+    spawn->heard_argument = argument;
 }
 
 int spawn_pid(const Spawn *spawn)

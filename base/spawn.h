@@ -29,6 +29,9 @@ typedef struct Spawn Spawn;
 Spawn *spawn_start(uv_loop_t *loop, const char *const argv[], const char *input, int timeout_ms,
                    SpawnDone done, void *argument);
 void spawn_kill(Spawn *spawn, int signal); // the group
+// Hears standard output as it comes (progress), besides its being collected.
+typedef void (*SpawnHeard)(const char *data, size_t length, void *argument);
+void spawn_on_output(Spawn *spawn, SpawnHeard heard, void *argument);
 int spawn_pid(const Spawn *spawn);
 
 // True for exit code 0; otherwise fills `why` with the program's own words.

@@ -233,3 +233,26 @@ TEST(run_waits)
     assert_int_equal(spawn_run(SHELL("exit 3"), NULL, 0, NULL, NULL), -EIO);
     assert_int_equal(spawn_run(SHELL("exec sleep 1000"), NULL, 200, NULL, NULL), -ETIMEDOUT);
 }
+
+static void gather(const char *data, size_t length, void *argument)
+{
+    strbuf_add(argument, data, length);
+}
+
+TEST(output_is_heard_as_it_comes)
+{
+    AUTO_SEEN seen = {0};
+    AUTO_STRBUF heard = {0};
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    Spawn *spawn =
+        spawn_start(&loop, SHELL("echo begin; exec sleep 1000"), NULL, 0, note, &seen);
+    spawn_on_output(spawn, gather, &heard);
+    LOOP_UNTIL(&loop, heard.length >= strlen("begin\n"));
+    assert_int_equal(seen.calls, 0);
+    spawn_kill(spawn, SIGKILL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_string_equal(heard.data, "begin\n");
+    assert_string_equal(seen.output.data, "begin\n");
+}

@@ -17,7 +17,8 @@
 
 typedef struct TlsContext TlsContext;
 
-// Server side, or client side when `client`. `authority` (PEM) is whom we trust in the peer; with
+// Server side, or client side when `client`. `certificate` (PEM) may be followed by those of
+// authorities between it and the root. `authority` (PEM) is whom we trust in the peer; with
 // `require_peer` a peer without a certificate of it is refused. Reference counted: streams keep it.
 TlsContext *tls_context_new(bool client, const char *certificate, const char *key,
                             const char *authority, bool require_peer, Fail *why);

@@ -23,21 +23,33 @@ static int tls_fail(Fail *why, const char *what)
     return result;
 }
 
+// What follows the first certificate: those of the authorities between it and the root.
+static void tls_set_chain(SSL_CTX *ssl, BIO *bio)
+{
+    SSL_CTX_clear_chain_certs(ssl);
+    for (X509 *between; (between = PEM_read_bio_X509(bio, NULL, NULL, NULL));)
+        SSL_CTX_add0_chain_cert(ssl, between);
+    ERR_clear_error(); // the end of the file is reported as an error
+}
+
 int tls_context_set_certificate(TlsContext *context, const char *certificate, const char *key,
                                 Fail *why)
 {
-    BIO *bio = BIO_new_mem_buf(certificate, -1);
+    ERR_clear_error();
+    BIO *bio = BIO_new_mem_buf(certificate, -1), *key_bio = BIO_new_mem_buf(key, -1);
     X509 *parsed = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    BIO_free(bio);
-    bio = BIO_new_mem_buf(key, -1);
-    EVP_PKEY *parsed_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
-    BIO_free(bio);
+    // An empty password, or OpenSSL asks for one on the terminal.
+    EVP_PKEY *parsed_key = PEM_read_bio_PrivateKey(key_bio, NULL, NULL, (void *)"");
     // Compared first: a pair that doesn't match must leave the old one in its place.
     bool good = parsed && parsed_key && X509_check_private_key(parsed, parsed_key) == 1 &&
                 SSL_CTX_use_certificate(context->ssl, parsed) == 1 &&
                 SSL_CTX_use_PrivateKey(context->ssl, parsed_key) == 1;
+    if (good)
+        tls_set_chain(context->ssl, bio);
     X509_free(parsed);
     EVP_PKEY_free(parsed_key);
+    BIO_free(bio);
+    BIO_free(key_bio);
     return good ? 0 : tls_fail(why, "The certificate or its key can't be used.");
 }
 

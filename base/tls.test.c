@@ -17,8 +17,9 @@ static void make_certificates(void)
     assert_int_equal(certificate_issue(&authority, "T", "two", "two", 1, &two, NULL), 0);
 }
 
-// "CN" of the certificate that a server with this context shows, "" when it can't.
-static char *shown(TlsContext *context)
+// "CN" of the certificate that a server with this context shows, "" when it can't; `ret_sent` is
+// the number of certificates that came with it.
+static char *shown(TlsContext *context, int *ret_sent)
 {
     char name[64] = "";
     SSL_CTX *client = SSL_CTX_new(TLS_client_method());
@@ -37,6 +38,8 @@ static char *shown(TlsContext *context)
     if (certificate)
         X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
                                   sizeof(name));
+    if (ret_sent)
+        *ret_sent = sk_X509_num(SSL_get_peer_cert_chain(left));
     X509_free(certificate);
     SSL_free(left);
     SSL_free(right);
@@ -49,10 +52,10 @@ TEST(certificate_is_shown_and_renewed)
     make_certificates();
     TlsContext *context =
         tls_context_new(false, one.certificate, one.key, authority.certificate, false, NULL);
-    AUTO_FREE char *before = shown(context);
+    AUTO_FREE char *before = shown(context, NULL);
     assert_string_equal(before, "one");
     assert_int_equal(tls_context_set_certificate(context, two.certificate, two.key, NULL), 0);
-    AUTO_FREE char *after = shown(context);
+    AUTO_FREE char *after = shown(context, NULL);
     assert_string_equal(after, "two");
     tls_context_unref(context);
 }
@@ -64,11 +67,27 @@ TEST(failed_renewal_keeps_the_old_certificate)
     TlsContext *context = tls_context_new(false, one.certificate, one.key, NULL, false, NULL);
     assert_true(tls_context_set_certificate(context, two.certificate, one.key, &mixed) < 0);
     assert_true(fail_is_set(&mixed));
-    AUTO_FREE char *name = shown(context);
+    AUTO_FREE char *name = shown(context, NULL);
     assert_string_equal(name, "one");
     assert_true(tls_context_set_certificate(context, "x", "y", &garbage) < 0);
-    AUTO_FREE char *again = shown(context);
+    AUTO_FREE char *again = shown(context, NULL);
     assert_string_equal(again, "one");
+    tls_context_unref(context);
+}
+
+TEST(chain_is_sent_and_renewed)
+{
+    make_certificates();
+    int sent = 0;
+    AUTO_FREE char *chain = memory_format("%s%s", one.certificate, authority.certificate);
+    TlsContext *context = tls_context_new(false, chain, one.key, NULL, false, NULL);
+    AUTO_FREE char *before = shown(context, &sent);
+    assert_string_equal(before, "one");
+    assert_int_equal(sent, 2);
+    assert_int_equal(tls_context_set_certificate(context, two.certificate, two.key, NULL), 0);
+    AUTO_FREE char *after = shown(context, &sent);
+    assert_string_equal(after, "two");
+    assert_int_equal(sent, 1);
     tls_context_unref(context);
 }
 

@@ -2,10 +2,12 @@
 
 #include "manager/operations/operation.h"
 #include "manager/vm/vm_start.h"
+#include "manager/vm/vm_stop.h"
 
 // To add one: a row here.
 static const OperationKind *const kinds[] = {
     &vm_start_kind,
+    &vm_stop_kind,
 };
 
 void manager_register_kinds(Manager *manager)

@@ -200,6 +200,28 @@ static void poll_run(uv_work_t *work)
     virDomainFree(domain);
 }
 
+static bool text_differs(const char *one, const char *other)
+{
+    return strcmp(one ? one : "", other ? other : "") != 0;
+}
+
+// Something people wait for: names and addresses.
+static bool guest_differs(const VmGuest *before, const VmGuest *now)
+{
+    if (!before || before->interface_count != now->interface_count ||
+        text_differs(before->host_name, now->host_name) || text_differs(before->users, now->users))
+        return true;
+    for (int i = 0; i < now->interface_count; i++) {
+        const GuestInterface *old = &before->interfaces[i], *new = &now->interfaces[i];
+        if (old->v4_count != new->v4_count || old->v6_count != new->v6_count)
+            return true;
+        for (int k = 0; k < new->v4_count; k++)
+            if (text_differs(old->v4[k], new->v4[k]))
+                return true;
+    }
+    return false;
+}
+
 static void poll_done(uv_work_t *work, int status)
 {
     Poll *poll = work->data;
@@ -213,10 +235,13 @@ static void poll_done(uv_work_t *work, int status)
         vm->guest = poll->guest;
     }
     bool booting = poll->guest && (vm->status == VM_POWERING_UP || vm->status == VM_REBOOTING);
+    bool news = poll->guest && guest_differs(before, poll->guest);
     vms_unlock(vm->vms);
     vm_guest_free(before);
     if (booting)
         vm_set_status(vm, VM_UP);
+    if (news)
+        vm_announce(vm);
     vm_unref(vm);
     free(poll);
 }

@@ -149,7 +149,6 @@ void host_get_stats(Call *call)
     json_add_string(&writer, "momStatus", "inactive");
     json_key(&writer, "network");
     host_network_write_stats(&writer);
-    json_key(&writer, "storageDomains");
     storage_add_domain_stats(agent->storage, &writer);
     json_close(&writer, '}');
     call_reply(call, &json);

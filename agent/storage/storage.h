@@ -14,10 +14,10 @@ int storage_recover(Storage *storage, Fail *why);
 void storage_free(Storage *storage);
 
 typedef struct VolumePath {
-    char *path;   // of the data file, under the repository
-    bool qcow2;   // else raw
+    char *path;       // of the data file, under the repository
+    bool qcow2;       // else raw
     int64_t capacity; // bytes
-    bool shared;  // a template's volume: read-only
+    bool shared;      // a template's volume: read-only
 } VolumePath;
 
 void volume_path_done(VolumePath *path);
@@ -26,5 +26,8 @@ void volume_path_done(VolumePath *path);
 int storage_prepare(Storage *storage, const char *domain, const char *image, const char *volume,
                     bool allow_illegal, VolumePath *ret, Fail *why);
 void storage_teardown(Storage *storage, const char *domain, const char *image, const char *volume);
-// The member storageDomains of Host.getStats: {domain: {code, lastCheck, delay, valid, ...}}.
+// After a running VM has grown a volume of its own: the metadata follows.
+int storage_volume_grown(Storage *storage, const char *domain, const char *image,
+                         const char *volume, int64_t capacity, Fail *why);
+// Key and value of the member storageDomains of Host.getStats: {domain: {code, lastCheck, ...}}.
 void storage_add_domain_stats(Storage *storage, JsonWriter *writer);

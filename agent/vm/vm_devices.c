@@ -124,26 +124,84 @@ static bool domain_has(virDomainPtr domain, const char *element, const char *chi
     return has;
 }
 
+// The name that the drive has in the running domain, found by its serial number, which is the
+// image's id, or by its alias; NULL when it is not there.
+static const char *disk_plugged(const Xml *devices, const char *image, const char *alias)
+{
+    XML_EACH(devices, device) {
+        const char *serial = xml_child_text(device, "serial");
+        const char *own = xml_attribute(xml_child(device, "alias"), "name");
+        if (!strcmp(device->name, "disk") && ((image && serial && !strcmp(serial, image)) ||
+                                              (alias && own && !strcmp(own, alias))))
+            return disk_target(device);
+    }
+    return NULL;
+}
+
+static bool target_is_taken(const Xml *devices, const char *name)
+{
+    XML_EACH(devices, device) {
+        const char *own = !strcmp(device->name, "disk") ? disk_target(device) : NULL;
+        if (own && !strcmp(own, name))
+            return true;
+    }
+    return false;
+}
+
+// The caller may not know what is plugged already: a name that is taken becomes the next free one
+// of the same bus, in the device and in its metadata.
+static void disk_choose_target(Arena *arena, Xml *disk, const Xml *metadata, const Xml *devices)
+{
+    const char *wanted = disk_target(disk);
+    if (!wanted || strlen(wanted) < 3 || !target_is_taken(devices, wanted))
+        return;
+    for (char letter = 'a'; letter <= 'z'; letter++) {
+        char *name = arena_string(arena, wanted);
+        name[2] = letter;
+        if (target_is_taken(devices, name))
+            continue;
+        Xml *entry = (Xml *)vm_xml_device_metadata(metadata, "disk", wanted);
+        if (entry)
+            xml_set_attribute(arena, entry, "name", name);
+        xml_set_attribute(arena, (Xml *)xml_child(disk, "target"), "dev", name);
+        return;
+    }
+}
+
+static void hotplug_disk(DeviceCall *device, const Xml *devices)
+{
+    Call *call = device->call;
+    AUTO_FAIL why = {0};
+    const Xml *metadata = vm_xml_metadata(device->root);
+    disk_choose_target(call_arena(call), device->device, metadata, devices);
+    const char *target = disk_target(device->device);
+    if (vm_prepare_disk(device->vm, call_arena(call), device->device, metadata, &why)) {
+        call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
+        return;
+    }
+    AUTO_FREE char *xml = device_xml(device->device);
+    if (virDomainAttachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
+        call_libvirt_failed(call, VDSM_HOTPLUG_DISK_FAILED, "The disk could not be plugged.");
+        vm_forget_volume(device->vm, target);
+    } else
+        device_answer(device);
+    vm_save(device->vm);
+}
+
 void vm_hotplug_disk(Call *call)
 {
     DeviceCall device;
-    AUTO_FAIL why = {0};
     if (device_begin(&device, call) && device_parse(&device, "disk", VDSM_HOTPLUG_DISK_FAILED)) {
-        const char *target = disk_target(device.device);
-        const Xml *metadata = vm_xml_metadata(device.root);
-        if (domain_has(device.domain, "disk", "target", "dev", target)) {
-            device_answer(&device); // a repeated call after an answer that was lost
-        } else if (vm_prepare_disk(device.vm, call_arena(call), device.device, metadata, &why)) {
-            call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
-        } else {
-            AUTO_FREE char *xml = device_xml(device.device);
-            if (virDomainAttachDeviceFlags(device.domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
-                call_libvirt_failed(call, VDSM_HOTPLUG_DISK_FAILED, "The disk could not be plugged.");
-                vm_forget_volume(device.vm, target);
-            } else
-                device_answer(&device);
-            vm_save(device.vm);
-        }
+        char *xml = virDomainGetXMLDesc(device.domain, 0);
+        Xml *root = xml ? xml_parse(call_arena(call), xml, strlen(xml), NULL, NULL) : NULL;
+        const Xml *devices = xml_child(root, "devices");
+        free(xml);
+        // A repeated call, after an answer that was lost, finds it plugged.
+        if (disk_plugged(devices, xml_child_text(device.device, "serial"),
+                         xml_attribute(xml_child(device.device, "alias"), "name")))
+            device_answer(&device);
+        else
+            hotplug_disk(&device, devices);
     }
     device_end(&device);
 }
@@ -195,23 +253,17 @@ static bool device_detach(DeviceCall *device, const char *element, const char *c
     return false;
 }
 
-// By the target's name, or by the serial number, which is the image's id.
+// What a call names, by serial number, alias, or the target's name itself.
 static char *disk_find_target(virDomainPtr domain, const Xml *disk, const Json *drive, Arena *arena)
 {
     char *xml = virDomainGetXMLDesc(domain, 0);
     Xml *root = xml ? xml_parse(arena, xml, strlen(xml), NULL, NULL) : NULL;
     const char *image = json_get_string(drive, "imageID");
     const char *alias = xml_attribute(xml_child(disk, "alias"), "name");
-    const char *target = disk ? disk_target(disk) : NULL;
+    const char *target = disk_plugged(xml_child(root, "devices"), image, alias);
     free(xml);
-    XML_EACH(xml_child(root, "devices"), device) {
-        const char *serial = xml_child_text(device, "serial");
-        const char *own = xml_attribute(xml_child(device, "alias"), "name");
-        if (strcmp(device->name, "disk"))
-            continue;
-        if ((image && serial && !strcmp(serial, image)) || (alias && own && !strcmp(own, alias)))
-            target = disk_target(device);
-    }
+    if (!target && disk && !alias)
+        target = disk_target(disk);
     return target ? arena_string(arena, target) : NULL;
 }
 

@@ -296,7 +296,7 @@ void vm_write_status(JsonWriter *writer, const Vm *vm)
     vm_write_displays(writer, vm);
 }
 
-static void vm_announce(Vm *vm)
+void vm_announce(Vm *vm)
 {
     AUTO_STRBUF params = {0};
     JsonWriter writer = {.out = &params};
@@ -306,6 +306,8 @@ static void vm_announce(Vm *vm)
     json_key(&writer, vm->id);
     json_open(&writer, '{');
     vm_write_status(&writer, vm);
+    if (vm->status != VM_DOWN)
+        vm_write_guest(&writer, vm);
     json_close(&writer, '}');
     json_add_integer(&writer, "notify_time", clock_monotonic_ms());
     json_close(&writer, '}');

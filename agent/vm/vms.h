@@ -122,6 +122,8 @@ virDomainPtr call_domain(Call *call, Vm *vm);
 
 // Sets the status and tells the manager. Takes the lock itself.
 void vm_set_status(Vm *vm, VmStatus status);
+// Tells the managers its state and what its guest says.
+void vm_announce(Vm *vm);
 void vm_set_down(Vm *vm, VmExit exit, const char *message);
 void vm_save(Vm *vm);
 // Reads the domain's XML from libvirt and renews live_xml and hash.

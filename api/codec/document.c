@@ -174,3 +174,10 @@ void api_list_remove(void *list, const void *item)
         return;
     }
 }
+
+void *api_reference_new(Arena *arena, const ApiType *type, const char *id)
+{
+    ApiHead *head = arena_alloc(arena, type->size);
+    head->id = arena_string(arena, id);
+    return head;
+}

@@ -30,6 +30,8 @@ bool api_equal(const ApiType *type, const void *one, const void *other);
 // Appends to a list of pointers; the array lies in the arena.
 void api_list_add(Arena *arena, void *list, void *item);
 void api_list_remove(void *list, const void *item);
+// An object that only has an id: what links point to. Both are copied into the arena.
+void *api_reference_new(Arena *arena, const ApiType *type, const char *id);
 
 // Reading what clients send. Unknown elements are ignored; a wrong value names its path. Internal
 // fields are not accepted.

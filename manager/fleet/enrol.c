@@ -141,19 +141,26 @@ static void token_collected(Http *http, void *argument)
     identity_of_http(enrol->manager->identity, http, NULL, token_identified, enrol);
 }
 
-static Enrol *enrol_new(Manager *manager, Http *http)
+static void enrol_lost(Http *http, void *argument)
+{
+    (void)http;
+    enrol_free(argument);
+}
+
+static void enrol_collect(Manager *manager, Http *http, HttpDone done)
 {
     Enrol *enrol = NEW(Enrol);
     arena_init(&enrol->arena, 4096);
     enrol->manager = manager;
     enrol->http = http;
-    return enrol;
+    http_on_lost(http, enrol_lost);
+    http_collect(http, ENROL_BODY_MAX, done, enrol);
 }
 
 void enrol_handle_token(Manager *manager, Http *http, const char *rest)
 {
     (void)rest;
-    http_collect(http, ENROL_BODY_MAX, token_collected, enrol_new(manager, http));
+    enrol_collect(manager, http, token_collected);
 }
 
 // ---- taking hosts in
@@ -287,5 +294,5 @@ static void enrol_collected(Http *http, void *argument)
 void enrol_handle(Manager *manager, Http *http, const char *rest)
 {
     (void)rest;
-    http_collect(http, ENROL_BODY_MAX, enrol_collected, enrol_new(manager, http));
+    enrol_collect(manager, http, enrol_collected);
 }

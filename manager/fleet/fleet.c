@@ -184,7 +184,6 @@ static void monitor_poll(Monitor *monitor, int64_t now)
     if (now >= monitor->next_vms_ms) {
         monitor->next_vms_ms = now + period;
         monitor_ask(monitor, "Host.getAllVmStats", got_vm_stats);
-        monitor_ask(monitor, "Host.dumpxmls", got_vm_xml);
     }
     if (now >= monitor->next_stats_ms) {
         monitor->next_stats_ms = now + period;
@@ -522,4 +521,19 @@ void fleet_refresh(Manager *manager, Entity *host)
     Monitor *monitor = host ? map_get(&manager->fleet->by_host, host->id) : NULL;
     if (monitor)
         monitor->next_vms_ms = monitor->next_stats_ms = 0;
+}
+
+void fleet_ask_xml(Manager *manager, Entity *host, StrBuf *params)
+{
+    Monitor *monitor = map_get(&manager->fleet->by_host, host->id);
+    if (monitor)
+        host_call_entity(manager, host, "Host.dumpxmls", params, HOST_CALL_MS, got_vm_xml,
+                         monitor_call_new(monitor));
+}
+
+void fleet_recheck(Manager *manager, Entity *host)
+{
+    Monitor *monitor = map_get(&manager->fleet->by_host, host->id);
+    if (monitor)
+        monitor->next_capabilities_ms = 0;
 }

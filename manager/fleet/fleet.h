@@ -19,6 +19,9 @@ void fleet_host_removed(Manager *manager, Entity *host);
 // Poll its VMs and statistics now instead of at the next turn.
 void fleet_refresh(Manager *manager, Entity *host);
 
+// Ask for its capabilities again.
+void fleet_recheck(Manager *manager, Entity *host);
+
 // Any host of the data centre that is up and connected, the storage manager first; NULL.
 Entity *fleet_host_of_data_center(Manager *manager, const Entity *data_center);
 Entity *fleet_host_of_cluster(Manager *manager, const char *cluster);

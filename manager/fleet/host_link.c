@@ -160,15 +160,26 @@ static void link_answer(HostLink *link, const Json *message)
     pending_end(link, call, code ? NULL : json_get(message, "result"), &why, code);
 }
 
+// Bytes to show, from 40 before the place on.
+static int message_excerpt(const StompFrame *frame, size_t offset)
+{
+    size_t begin = offset > 40 ? offset - 40 : 0;
+    return (int)(frame->length - begin < 60 ? frame->length - begin : 60);
+}
+
 static void link_message(HostLink *link, const StompFrame *frame)
 {
     AUTO_ARENA arena = {0};
     arena_init(&arena, frame->length * 2 + 4096);
-    const Json *message = json_parse(&arena, frame->body, frame->length, NULL, NULL);
+    const char *error = NULL;
+    size_t offset = 0;
+    const Json *message = json_parse(&arena, frame->body, frame->length, &error, &offset);
     const char *method = json_get_string(message, "method");
     if (!message)
         log_warn("host.protocol", LOG_ID("host", link->host->id),
-                 "A message of host %s is no valid JSON.", entity_name(link->host));
+                 "A message of host %s is no valid JSON: %s at byte %zu, near \"%.*s\".",
+                 entity_name(link->host), error, offset, message_excerpt(frame, offset),
+                 frame->body + (offset > 40 ? offset - 40 : 0));
     else if (method)
         link->handlers->event(link, link->host, method, json_get(message, "params"));
     else if (message->kind == JSON_ARRAY)

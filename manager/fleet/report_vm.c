@@ -258,12 +258,38 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
         if (!state->start_ms)
             state->start_ms = clock_wall_ms() - elapsed * 1000;
     }
-    set_text(&state->hash, json_get_string(vm, "hash"));
+    const char *hash = json_get_string(vm, "hash");
+    if (hash && (!state->hash || strcmp(hash, state->hash)))
+        state->xml_is_old = true; // devices have changed
+    set_text(&state->hash, hash);
     take_displays(state, json_get(vm, "displayInfo"));
     if (before == now)
         return;
     status_changed(manager, entity, before, vm);
     operation_wake(manager, entity->id);
+}
+
+// The definitions of VMs whose devices are not what we last saw, in one call.
+static void ask_changed_xml(Manager *manager, Entity *host)
+{
+    StrBuf params = {0};
+    JsonWriter writer = {.out = &params};
+    int count = 0;
+    json_open(&writer, '{');
+    json_key(&writer, "vmList");
+    json_open(&writer, '[');
+    LIST_EACH(&host_state(host)->vms, VmState, on_host, state) {
+        if (!state->xml_is_old && state->xml)
+            continue;
+        state->xml_is_old = false;
+        json_put_string(&writer, state->entity->id);
+        count++;
+    }
+    json_close(&writer, ']');
+    json_close(&writer, '}');
+    if (count)
+        fleet_ask_xml(manager, host, &params);
+    strbuf_done(&params);
 }
 
 void report_vm_event(Manager *manager, Entity *host, const char *id, const Json *vm, int64_t time)
@@ -276,6 +302,10 @@ void report_vm_event(Manager *manager, Entity *host, const char *id, const Json 
         return; // an older word than we have
     state->notify_time = time ? time : state->notify_time;
     take_status(manager, host, entity, vm);
+    if (state->host != host)
+        return;
+    take_guest(state, vm);
+    ask_changed_xml(manager, host);
 }
 
 static void report_missing(Manager *manager, Entity *host, const Map *seen)
@@ -305,6 +335,7 @@ void report_vm_stats(Manager *manager, Entity *host, const Json *list)
     }
     report_missing(manager, host, &seen);
     map_done(&seen);
+    ask_changed_xml(manager, host);
 }
 
 void report_vm_xml(Manager *manager, const Json *map)

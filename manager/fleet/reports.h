@@ -11,6 +11,8 @@ void report_vm_stats(Manager *manager, Entity *host, const Json *list);
 // One VM out of an event.
 void report_vm_event(Manager *manager, Entity *host, const char *vm, const Json *status,
                      int64_t notify_time);
+// Asks for the definitions of the VMs named in Host.dumpxmls' parameters, which are taken.
+void fleet_ask_xml(Manager *manager, Entity *host, StrBuf *params);
 // Domain XML by VM, for the names of devices.
 void report_vm_xml(Manager *manager, const Json *map);
 // Everything on this host is unknown from now on.

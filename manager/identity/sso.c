@@ -236,12 +236,19 @@ static Sso *sso_new(Manager *manager, Http *http, const char *path)
     return sso;
 }
 
+static void sso_lost(Http *http, void *argument)
+{
+    (void)http;
+    sso_free(argument);
+}
+
 void sso_handle(Manager *manager, Http *http, const char *path)
 {
+    http_on_lost(http, sso_lost);
     http_collect(http, SSO_BODY_MAX, sso_collected, sso_new(manager, http, path));
 }
 
 void sso_logout(Manager *manager, Http *http)
 {
-    http_collect(http, SSO_BODY_MAX, sso_collected, sso_new(manager, http, NULL));
+    sso_handle(manager, http, NULL);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "manager/events/event_log.h"
 #include "manager/manager.h"
+#include "manager/operations/operation.h"
 
 typedef enum EditKind { EDIT_ADD, EDIT_CHANGE, EDIT_REMOVE } EditKind;
 
@@ -153,6 +154,8 @@ static void edit_apply(Change *change, Edit *edit)
     case EDIT_ADD:
         edit->entity = entity_ref(
             inventory_insert(inventory, edit->kind, edit->id, edit->draft, revision));
+        if (edit->kind == KIND_OPERATION)
+            operation_planned(change->manager, edit->entity);
         break;
     case EDIT_CHANGE:
         if (edit->entity->removed)
@@ -178,6 +181,8 @@ static void edit_take_back(Change *change, Edit *edit)
     Inventory *inventory = change->manager->inventory;
     switch (edit->what) {
     case EDIT_ADD:
+        if (edit->kind == KIND_OPERATION)
+            operation_taken_back(change->manager, edit->id);
         inventory_erase(inventory, edit->entity);
         entity_unref(edit->entity);
         break;

@@ -37,6 +37,14 @@ void nic_rates_free(NicRates *nics, int count)
     free(nics);
 }
 
+const NicRates *nic_rates_find(const NicRates *nics, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (nics[i].name && !strcmp(nics[i].name, name))
+            return &nics[i];
+    return NULL;
+}
+
 static void host_state_done(HostState *state)
 {
     LIST_EACH(&state->vms, VmState, on_host, vm)

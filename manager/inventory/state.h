@@ -87,6 +87,7 @@ typedef struct VmState {
     int64_t notify_time;  // newest event or report seen, host's clock
     char *hash;
     char *xml;            // of the running domain, for the logical names of devices
+    bool xml_is_old;
     char *cdrom;          // path in the drive now
 } VmState;
 
@@ -142,3 +143,5 @@ void state_done(Kind kind, void *state);
 void vm_state_set_host(Entity *vm, Entity *host);
 void vm_state_forget_guest(VmState *state);
 void nic_rates_free(NicRates *nics, int count);
+// NULL when there is none with this name.
+const NicRates *nic_rates_find(const NicRates *nics, int count, const char *name);

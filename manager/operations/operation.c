@@ -265,15 +265,30 @@ static void operation_later(Operation *operation, int delay_ms)
     uv_timer_start(&operation->timer, operation_timer_fired, (uint64_t)delay_ms, 0);
 }
 
+void operation_planned(Manager *manager, Entity *row)
+{
+    const OperationKind *kind =
+        operations_kind(manager->operations, ENTITY_OBJECT(row, Operation)->kind);
+    if (kind)
+        operation_new(manager, row, kind);
+}
+
+void operation_taken_back(Manager *manager, const char *id)
+{
+    AUTO_FAIL why = {0};
+    Operation *operation = operation_find(manager, id);
+    fail_set(&why, FAIL_STORE, "The operation could not be stored.");
+    if (operation)
+        operation_leave(operation, &why);
+}
+
 Operation *operation_begin(Manager *manager, const char *id)
 {
-    Entity *row = inventory_get(manager->inventory, KIND_OPERATION, id);
-    const OperationKind *kind =
-        row ? operations_kind(manager->operations, ENTITY_OBJECT(row, Operation)->kind) : NULL;
-    if (!kind)
-        return NULL;
-    Operation *operation = operation_new(manager, row, kind);
-    log_debug("operation.begin", LOG_ID("operation", id), "%s", kind->name);
+    Operation *operation = operation_find(manager, id);
+    if (!operation || operation->begun)
+        return operation;
+    log_debug("operation.begin", LOG_ID("operation", id), "%s", operation->kind->name);
+    operation->begun = true;
     operation_later(operation, 0);
     return operation;
 }
@@ -395,6 +410,30 @@ void operation_wait(Operation *operation, int delay_ms)
     operation_later(operation, delay_ms);
 }
 
+static void operation_remembered(const Fail *why, void *argument)
+{
+    Operation *operation = argument;
+    operation->commits--;
+    if (operation->closing || operation->commits)
+        return; // a later change decides how it goes on
+    // What could not be stored is found again by observing.
+    operation_later(operation, fail_is_set(why) ? 2000 : operation->remember_delay_ms);
+}
+
+void operation_remember(Operation *operation, Change *change, int delay_ms)
+{
+    change_edit(change, operation->entity);
+    operation->running = false;
+    operation->remember_delay_ms = delay_ms;
+    operation->progress_ms = clock_monotonic_ms();
+    operation_commit(operation, change, operation_remembered);
+}
+
+void operation_follow(Operation *operation, const char *follower)
+{
+    memcpy(operation->follower, follower, UUID_SIZE);
+}
+
 void operation_wake(Manager *manager, const char *object)
 {
     LockHolders *holders = map_get(&manager->operations->locks, object);
@@ -471,6 +510,8 @@ static void operation_ended(const Fail *why, void *argument)
     }
     AUTO_FAIL outcome = {0};
     fail_copy(&outcome, &operation->why);
+    if (*operation->follower) // its locks are taken before ours go
+        operation_begin(operation->manager, operation->follower);
     operation_leave(operation, &outcome);
 }
 
@@ -494,7 +535,7 @@ static void operation_finish(Operation *operation)
 void operation_cancel(Operation *operation, const Cause *cause)
 {
     const ApiOperation *row = operation_row(operation);
-    if (operation->closing || row->phase != API_OPERATION_PHASE_FORWARD)
+    if (!operation->begun || operation->closing || row->phase != API_OPERATION_PHASE_FORWARD)
         return;
     fail_set(&operation->why, FAIL_CONFLICT, "The operation was cancelled by %s.",
              cause && cause->user_name ? cause->user_name : "the system");
@@ -653,6 +694,7 @@ void operations_resume(Operations *operations)
                    "%s goes on at step %lld.", kind->name, (long long)row->step.value);
         Operation *operation = operation_new(manager, entity, kind);
         operation_load_fault(operation);
+        operation->begun = true;
         operation_later(operation, 0);
     }
 }

@@ -43,8 +43,10 @@ struct Operation {
     Entity *entity; // the stored row; a reference
     List node;
     uv_timer_t timer;
+    bool begun;          // false: planned, its row on the way to the store; it holds its locks already
     bool closing;
     int commits;         // changes of its row on their way to the store
+    int remember_delay_ms;
     // While a step runs.
     bool running, undoing;
     uint64_t turn;       // grows with each step: late answers of earlier ones are told apart
@@ -52,6 +54,7 @@ struct Operation {
     bool alarmed;
     int progress_percent; // of the current step, -1 unknown
     void *scratch;       // the kind's own, freed with free() when the operation ends
+    char follower[UUID_SIZE]; // begins when this one has ended; "" when there is none
     Fail why;            // the failure that made it undo
     // Waiting for the end: requests with async=false, other operations.
     List waiters;
@@ -84,6 +87,10 @@ int operation_check_free(Manager *manager, const char *object, LockMode mode, co
 // The operation that holds the object exclusively, or NULL.
 Operation *operation_holding(Manager *manager, const char *object);
 
+// For change.c: a row has become visible, and its locks with it; or it was taken back.
+void operation_planned(Manager *manager, Entity *row);
+void operation_taken_back(Manager *manager, const char *id);
+
 // ---- inside a step
 
 // What the step must know; read-only. Changed by operation_remember().
@@ -97,6 +104,11 @@ void operation_done(Operation *operation);
 void operation_done_with(Operation *operation, Change *change);
 // Call the step again after so long (polling a host's task).
 void operation_wait(Operation *operation, int delay_ms);
+// Makes the change durable while the step stays where it is (a host's task that was begun); then
+// calls the step again.
+void operation_remember(Operation *operation, Change *change, int delay_ms);
+// In `finish`: an operation planned in the same change begins when this one has ended.
+void operation_follow(Operation *operation, const char *follower);
 // Takes the failure over.
 void operation_fail(Operation *operation, Fail *why);
 void operation_progress(Operation *operation, int percent);

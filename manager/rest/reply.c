@@ -11,7 +11,7 @@ static const char *reply_type(const Request *request)
     return request->json ? "application/json" : "application/xml;charset=utf-8";
 }
 
-static void request_free(Request *request)
+void request_free(Request *request)
 {
     arena_done(&request->arena);
     fail_done(&request->why);
@@ -193,15 +193,21 @@ void reply_removed(Request *request)
 typedef struct Ending {
     Request *request;
     ApiAction *result;
-    char *path, *operation;
+    char *path;
+    Array operations; // ids
     int status;
-    bool removed;
+    size_t waiting; // operations whose end is still to come
+    bool waits;
+    Fail why;
 } Ending;
 
 static void ending_free(Ending *ending)
 {
     free(ending->path);
-    free(ending->operation);
+    for (size_t i = 0; i < ending->operations.count; i++)
+        free(ending->operations.items[i]);
+    array_done(&ending->operations);
+    fail_done(&ending->why);
     free(ending);
 }
 
@@ -210,10 +216,9 @@ static void ending_reply(Ending *ending)
     Request *request = ending->request;
     if (ending->path)
         reply_object(request, ending->status, ending->path);
-    else if (ending->removed)
-        reply_removed(request);
     else
-        reply_action(request, ending->result, ending->operation);
+        reply_action(request, ending->result,
+                     ending->operations.count ? ending->operations.items[0] : NULL);
     ending_free(ending);
 }
 
@@ -250,14 +255,20 @@ void commit_and_act(Request *request, Change *change, ApiAction *result)
 
 void commit_and_remove(Request *request, Change *change)
 {
-    Ending *ending = ending_new(request, NULL, 200, NULL);
-    ending->removed = true;
-    change_commit(change, ending_durable, ending);
+    change_commit(change, ending_durable, ending_new(request, NULL, 200, NULL));
 }
 
+// One of the operations has ended; the first failure is told.
 static void ending_operation_ended(const Fail *why, void *argument)
 {
-    ending_durable(why, argument);
+    Ending *ending = argument;
+    if (fail_is_set(why) && !fail_is_set(&ending->why))
+        fail_copy(&ending->why, why);
+    if (--ending->waiting)
+        return;
+    AUTO_FAIL outcome = {0};
+    fail_move(&outcome, &ending->why);
+    ending_durable(&outcome, ending);
 }
 
 // async=false means: answer when it is done. The members of <action> and the URL both count.
@@ -273,24 +284,50 @@ static bool request_waits(Request *request)
            ((ApiAction *)request->body)->async == API_FALSE;
 }
 
-static void ending_operation_durable(const Fail *why, void *argument)
+static void ending_operations_durable(const Fail *why, void *argument)
 {
     Ending *ending = argument;
+    Manager *manager = ending->request->manager;
+    bool waits = ending->waits || request_waits(ending->request);
     if (fail_is_set(why)) {
         ending_durable(why, ending);
         return;
     }
-    Operation *operation = operation_begin(ending->request->manager, ending->operation);
-    if (operation && request_waits(ending->request))
+    for (size_t i = 0; i < ending->operations.count; i++) {
+        Operation *operation = operation_begin(manager, ending->operations.items[i]);
+        if (!operation || !waits)
+            continue;
+        ending->waiting++;
         operation_wait_end(operation, ending_operation_ended, ending);
-    else
+    }
+    if (!ending->waiting)
         ending_reply(ending);
+}
+
+static void commit_with(Change *change, const char *operation, Ending *ending)
+{
+    array_add(&ending->operations, memory_string(operation));
+    change_commit(change, ending_operations_durable, ending);
 }
 
 void commit_and_run(Request *request, Change *change, const char *operation, int status,
                     const char *path)
 {
+    commit_with(change, operation, ending_new(request, NULL, status, path));
+}
+
+void commit_and_wait(Request *request, Change *change, const char *operation, int status,
+                     const char *path)
+{
     Ending *ending = ending_new(request, NULL, status, path);
-    ending->operation = memory_string(operation);
-    change_commit(change, ending_operation_durable, ending);
+    ending->waits = true;
+    commit_with(change, operation, ending);
+}
+
+void commit_and_run_all(Request *request, Change *change, const Array *operations)
+{
+    Ending *ending = ending_new(request, NULL, 200, NULL);
+    for (size_t i = 0; i < operations->count; i++)
+        array_add(&ending->operations, memory_string(operations->items[i]));
+    change_commit(change, ending_operations_durable, ending);
 }

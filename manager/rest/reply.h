@@ -4,6 +4,8 @@
 #include "manager/rest/items.h"
 #include "manager/operations/operation.h"
 
+// Without an answer: the client has gone before all of its request had come.
+void request_free(Request *request);
 // request->why, as a fault.
 void reply_fail(Request *request);
 void reply_fault(Request *request, const Fail *why);
@@ -25,3 +27,8 @@ void commit_and_remove(Request *request, Change *change);
 // the client asked for async=false. `status`/`path` as above; path NULL answers with an action.
 void commit_and_run(Request *request, Change *change, const char *operation, int status,
                     const char *path);
+// The same for short operations whose outcome every client wants to hear.
+void commit_and_wait(Request *request, Change *change, const char *operation, int status,
+                     const char *path);
+// Several operations, answered with an action.
+void commit_and_run_all(Request *request, Change *change, const Array *operations);

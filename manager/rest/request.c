@@ -378,12 +378,13 @@ static void request_run(Request *request)
         items = (Items){0};
     } else
         items_init(&items, &request->route, method);
-    if (method->read(request, &items)) {
+    int result = method->read(request, &items);
+    if (result)
         items_done(&items);
+    if (result < 0)
         reply_fail(request);
-        return;
-    }
-    reply_items(request, &items);
+    else if (!result)
+        reply_items(request, &items);
 }
 
 static void request_authenticated(Request *request)
@@ -427,6 +428,12 @@ static void request_collected(Http *http, void *argument)
     identity_of_request(request->manager->identity, request, request_identified);
 }
 
+static void request_lost(Http *http, void *argument)
+{
+    (void)http;
+    request_free(argument);
+}
+
 void request_begin(Manager *manager, Http *http, const char *path)
 {
     Request *request = NEW(Request);
@@ -442,5 +449,6 @@ void request_begin(Manager *manager, Http *http, const char *path)
         if (!request->route.path)
             request->route.path = "";
     }
+    http_on_lost(http, request_lost);
     http_collect(http, BODY_MAX, request_collected, request);
 }

@@ -9,7 +9,9 @@
 typedef struct Request Request;
 typedef struct Items Items;
 
-// Reads: puts the objects into `items`, or fails.
+// Reads: puts the objects into `items`, or fails. READ_LATER: it has taken the request over and
+// answers by itself.
+enum { READ_LATER = 1 };
 typedef int RestRead(Request *request, Items *items);
 // Acts: answers by one of the functions of reply.h, now or later.
 typedef void RestAct(Request *request);

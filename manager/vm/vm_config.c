@@ -314,6 +314,59 @@ static void link_set(Arena *arena, void *link, const ApiType *type, const Entity
     *(void **)link = head;
 }
 
+// What clients send back with a VM but can't change with it.
+static ApiVm *wanted_settings(Arena *arena, const ApiVm *wanted)
+{
+    ApiVm *settings = ARENA_NEW(arena, ApiVm);
+    *settings = *wanted;
+    settings->id = NULL;
+    settings->status = API_VM_STATUS_UNSET;
+    settings->status_detail = NULL;
+    settings->host = NULL;
+    settings->cluster = NULL;
+    settings->template = settings->original_template = NULL;
+    settings->creation_time = settings->start_time = settings->stop_time = (ApiDate){0};
+    settings->run_once = settings->next_run_configuration_exists = API_UNSET;
+    if (wanted->display) {
+        settings->display = api_clone(arena, &api_type_display, wanted->display);
+        settings->display->address = NULL;
+        settings->display->port = settings->display->secure_port = (ApiInteger){0};
+        settings->display->certificate = NULL;
+    }
+    settings->fqdn = NULL;
+    settings->guest_operating_system = NULL;
+    settings->guest_time_zone = NULL;
+    // Devices have collections of their own.
+    settings->nics.set = settings->disk_attachments.set = settings->snapshots.set = false;
+    settings->cdroms.set = settings->graphics_consoles.set = false;
+    settings->reported_devices.set = settings->sessions.set = settings->applications.set = false;
+    settings->statistics.set = settings->tags.set = settings->permissions.set = false;
+    return settings;
+}
+
+void vm_config_take_next_run(ApiVm *vm)
+{
+    ApiVm next = *vm->next_run;
+    next.id = vm->id;
+    next.next_run = NULL;
+    next.initialized = vm->initialized;
+    next.nics = vm->nics;
+    next.disk_attachments = vm->disk_attachments;
+    next.snapshots = vm->snapshots;
+    next.cdroms = vm->cdroms;
+    next.graphics_consoles = vm->graphics_consoles;
+    next.stop_time = vm->stop_time;
+    next.stop_reason = vm->stop_reason;
+    *vm = next;
+}
+
+int vm_config_merge(Request *request, Arena *arena, ApiVm *vm, const ApiVm *wanted)
+{
+    api_merge(arena, &api_type_vm, vm, wanted_settings(&request->arena, wanted));
+    fill_memory(arena, vm, wanted);
+    return vm_config_check(vm, &request->why);
+}
+
 int vm_config_create(Request *request, ApiDocument *draft, const ApiVm *wanted, Entity *cluster,
                      const Entity *template)
 {
@@ -324,13 +377,9 @@ int vm_config_create(Request *request, ApiDocument *draft, const ApiVm *wanted, 
     int result = take_instance_type(request, draft, wanted);
     if (result)
         return result;
-    api_merge(arena, &api_type_vm, vm, wanted);
+    api_merge(arena, &api_type_vm, vm, wanted_settings(&request->arena, wanted));
     vm->id = id;
-    // Devices have collections of their own.
-    vm->nics.count = vm->disk_attachments.count = vm->snapshots.count = 0;
     vm->nics.set = vm->disk_attachments.set = vm->snapshots.set = true;
-    vm->status = API_VM_STATUS_UNSET;
-    vm->host = NULL;
     link_set(arena, &vm->cluster, &api_type_cluster, cluster);
     link_set(arena, &vm->template, &api_type_template, template);
     link_set(arena, &vm->original_template, &api_type_template, template);

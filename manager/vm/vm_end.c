@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "manager/fleet/host_link.h"
 #include "manager/operations/operation.h"
+#include "manager/vm/vm_config.h"
 
 enum { DESTROY_MS = 60000 };
 
@@ -40,15 +41,9 @@ void vm_settle_down(Change *change, Entity *vm, const char *message, int exit_co
     free(state->exit_message);
     state->exit_message = memory_string(message);
     vm_state_set_host(vm, NULL);
-    const ApiVm *object = ENTITY_OBJECT(vm, Vm);
-    ApiDocument *draft = change_edit(change, vm);
-    ApiVm *edited = draft->object;
-    if (object->next_run) { // what was changed while it ran becomes true now
-        ApiVm *next = api_clone(&draft->arena, &api_type_vm, object->next_run);
-        next->id = edited->id;
-        next->next_run = NULL;
-        *edited = *next;
-    }
+    ApiVm *edited = change_edit(change, vm)->object;
+    if (edited->next_run) // what was changed while it ran becomes true now
+        vm_config_take_next_run(edited);
     edited->stop_time = API_INT(state->stop_ms);
 }
 

@@ -7,14 +7,16 @@
 #include "base/clock.h"
 #include "manager/fleet/fleet.h"
 #include "manager/operations/operation.h"
+#include "manager/vm/vm_start.h"
 
-ApiVmStatus vm_status(const Manager *manager, const Entity *vm)
+ApiVmStatus vm_status(Manager *manager, const Entity *vm)
 {
     const VmState *state = vm_state(vm);
-    (void)manager;
     if (state->status && state->status != API_VM_STATUS_DOWN)
         return state->status;
-    return state->host ? API_VM_STATUS_WAIT_FOR_LAUNCH : API_VM_STATUS_DOWN;
+    const Operation *holder = operation_holding(manager, vm->id);
+    bool starting = holder && holder->kind == &vm_start_kind && !holder->undoing;
+    return starting || state->host ? API_VM_STATUS_WAIT_FOR_LAUNCH : API_VM_STATUS_DOWN;
 }
 
 static const char *const empty = "";

@@ -5,5 +5,5 @@
 #include "manager/rest/items.h"
 #include "rest_handlers.h"
 
-ApiVmStatus vm_status(const Manager *manager, const Entity *vm);
+ApiVmStatus vm_status(Manager *manager, const Entity *vm);
 ItemView vm_view;

@@ -1,0 +1,83 @@
+#include "manager/operations/step_call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+typedef struct StepCall {
+    Manager *manager;
+    char operation[UUID_SIZE];
+    uint64_t turn;
+    StepReply reply;
+} StepCall;
+
+static void step_answered(const Json *result, const Fail *why, int code, void *argument)
+{
+    StepCall call = *(StepCall *)argument;
+    free(argument);
+    Operation *operation = operation_find(call.manager, call.operation);
+    if (!operation || !operation_is_current(operation, call.turn))
+        return;
+    if (fail_is_set(why) && !code)
+        step_put_off(operation, why);
+    else
+        call.reply(operation, result, why, code);
+}
+
+void step_call(Operation *operation, Entity *host, const char *method, StrBuf *params,
+               StepReply reply)
+{
+    StepCall *call = NEW(StepCall);
+    *call = (StepCall){.manager = operation->manager,
+                       .turn = operation_turn(operation),
+                       .reply = reply};
+    memcpy(call->operation, operation->entity->id, UUID_SIZE);
+    host_call_entity(operation->manager, host, method, params, STEP_CALL_MS, step_answered, call);
+}
+
+void step_put_off(Operation *operation, const Fail *why)
+{
+    int64_t silent = clock_monotonic_ms() - operation->progress_ms;
+    if (silent > STEP_PATIENCE_MS && !operation->undoing)
+        step_fail(operation, why);
+    else
+        operation_wait(operation, STEP_PUT_OFF_MS);
+}
+
+void step_fail(Operation *operation, const Fail *why)
+{
+    AUTO_FAIL copy = {0};
+    fail_copy(&copy, why);
+    operation_fail(operation, &copy);
+}
+
+static Entity *step_object(const Operation *operation, Kind kind, const char *id)
+{
+    return id ? inventory_get(operation->manager->inventory, kind, id) : NULL;
+}
+
+Entity *step_vm(const Operation *operation)
+{
+    return step_object(operation, KIND_VM, operation_context(operation)->vm);
+}
+
+Entity *step_host(const Operation *operation)
+{
+    return step_object(operation, KIND_HOST, operation_context(operation)->host);
+}
+
+Entity *step_storage_domain(const Operation *operation)
+{
+    return step_object(operation, KIND_STORAGE_DOMAIN, operation_context(operation)->storage_domain);
+}
+
+Entity *step_data_center(const Operation *operation)
+{
+    return step_object(operation, KIND_DATA_CENTER, operation_context(operation)->data_center);
+}
+
+Entity *step_disk(const Operation *operation)
+{
+    return step_object(operation, KIND_DISK, operation_context(operation)->disk);
+}

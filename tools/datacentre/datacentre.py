@@ -1,0 +1,211 @@
+"""A whole data centre on this machine: a manager, a host in a sandbox, a storage domain."""
+
+import fcntl
+import json
+import os
+import pathlib
+
+from .failure import DataCentreFailure
+from .host import Host
+from .manager import USER, Manager, free_port, write_private
+from .process import log_tail, require_root, wait_until
+
+CLUSTER = DATA_CENTER = "Default"
+STORAGE = "local"
+
+
+class DataCentre:
+    """`tell` is called with a line for each step.
+
+    Everything is under `state_dir`; a second start finds it all again."""
+
+    def __init__(self, state_dir, port=None, build_dir=None, kvm=True, internet=False,
+                 manager_options=None, agent_options=None, tell=lambda line: None):
+        self.state = pathlib.Path(state_dir).resolve()
+        self.tell = tell
+        self.port = port or self._remembered("port") or free_port()
+        proxy_port = self._remembered("proxy_port") or free_port()
+        self.manager = Manager(self.state, self.port, build_dir,
+                               {"proxy_port": proxy_port, **(manager_options or {})})
+        accelerator = {} if kvm else {"accelerator": "tcg"}
+        self.host = Host(self.state, 1, build_dir, kvm, internet,
+                         {**accelerator, **(agent_options or {})})
+        self.rest = None
+        self.lock = None
+
+    @property
+    def connection_file(self):
+        return self.state / "connection.json"
+
+    @property
+    def connection(self):
+        """How clients reach the manager; what connection.json says."""
+        return {"url": f"{self.manager.url}/ovirt-engine/api", "user": USER,
+                "password": self.manager.password, "ca_file": str(self.manager.ca_file),
+                "ready": self.rest is not None}
+
+    # ---- life
+
+    def start(self):
+        require_root()
+        self._lock()
+        is_new = not self._remembered("built")
+        self._remember(port=self.port, proxy_port=self.manager.options["proxy_port"])
+        self.connection_file.unlink(missing_ok=True)
+        try:
+            self._start(is_new)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self):
+        """Guests end with the host; what they wrote and what the manager knows stays."""
+        if self.lock is None:
+            return
+        self.rest = None
+        if self.connection_file.exists():
+            write_private(self.connection_file, json.dumps(self.connection, indent=4) + "\n")
+        self.host.stop()
+        self.manager.stop()
+        self._unlock()
+
+    def kill(self):
+        """Everything dies at once, as in a power failure."""
+        self.rest = None
+        self.host.kill()
+        self.manager.kill()
+        self._unlock()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def restart_dead(self):
+        """Starts programs again that ended by themselves, as systemd would; names them."""
+        restarted = []
+        if self.manager.process.poll() is not None:
+            self.manager.start()
+            restarted.append("vireod")
+        if self.host.sandbox.poll() is not None:
+            raise DataCentreFailure(f"The sandbox of {self.host.name} has died.")
+        if self.host.libvirtd.poll() is not None:
+            self.host.start_libvirtd()
+            restarted.append("libvirtd")
+        if self.host.agent.poll() is not None:
+            self.host.start_agent()
+            restarted.append("vireo-agent")
+        return restarted
+
+    def _check_alive(self):
+        """While it comes up nothing may end by itself."""
+        for name, program, log in (("vireod", self.manager.process, self.manager.log),
+                                   ("vireo-agent", self.host.agent, self.host.log("agent"))):
+            if program.poll() is not None:
+                raise DataCentreFailure(f"{name} ended with code {program.returncode}:\n"
+                                        f"{log_tail(log)}")
+
+    # ---- the way up
+
+    def _start(self, is_new):
+        self.tell("starting the host's sandbox and its libvirtd")
+        self.host.start()
+        self.tell(f"starting the manager on port {self.port}")
+        self.manager.start()
+        rest = self.manager.login()
+        if is_new:
+            self._build(rest)
+            self._remember(built=True)
+        else:
+            self.tell("starting the host's agent")
+            self.host.start_agent()
+            self._await(rest)
+        self.rest = rest
+        write_private(self.connection_file, json.dumps(self.connection, indent=4) + "\n")
+
+    def _build(self, rest):
+        """Every step looks first, so one that was interrupted is taken up again."""
+        data_center = self._named(rest, "/datacenters", DATA_CENTER)
+        rest.put(f"/datacenters/{data_center['id']}", {"local": "true"})
+        if not self.host.is_enrolled():
+            self.tell(f"enrolling {self.host.name} at {self.host.address}")
+            ticket = rest.post_own("/vireo/enrolment-token",
+                                   {"cluster": CLUSTER, "name": self.host.name})
+            self.host.enrol(f"https://127.0.0.1:{self.port}", ticket["token"],
+                            ticket["fingerprint"])
+        self.tell("starting the host's agent")
+        self.host.start_agent()
+        host = self._wait_for(rest, "/hosts", self.host.name, "up")
+        self._add_storage(rest, data_center["id"], host["id"])
+        self._wait_for(rest, "/datacenters", DATA_CENTER, "up")
+
+    def _add_storage(self, rest, data_center, host):
+        attached = f"/datacenters/{data_center}/storagedomains"
+        domain = self._named(rest, "/storagedomains", STORAGE)
+        if not domain:
+            self.tell("making the storage domain")
+            domain = rest.post("/storagedomains", {
+                "name": STORAGE, "type": "data", "host": {"id": host},
+                "storage": {"type": "localfs", "path": self.host.make_storage()}})
+        if not self._named(rest, attached, STORAGE):
+            rest.post(attached, {"id": domain["id"]})
+        self._wait_for(rest, attached, STORAGE, "active")
+
+    def _await(self, rest, seconds=120):
+        """At a later start a person may have left things in maintenance: that is told, no more."""
+        self.tell("waiting for the host and the data center")
+        for path, name in (("/hosts", self.host.name), ("/datacenters", DATA_CENTER)):
+            try:
+                self._wait_for(rest, path, name, "up", seconds)
+            except DataCentreFailure as failure:
+                self.tell(f"note: {failure}")
+
+    @staticmethod
+    def _named(rest, path, name):
+        return next((row for row in rest.list(path) if row["name"] == name), None)
+
+    def _wait_for(self, rest, path, name, status, seconds=180):
+        """The object `name` of a collection, once it has the status."""
+        seen = None
+
+        def look():
+            nonlocal seen
+            self._check_alive()
+            row = self._named(rest, path, name)
+            seen = row and row.get("status")
+            return row if seen == status else None
+
+        try:
+            return wait_until(look, seconds, f"{path[1:]}: {name} {status}")
+        except DataCentreFailure as failure:
+            raise DataCentreFailure(f"{failure} (it is {seen})") from None
+
+    # ---- what is remembered
+
+    @property
+    def _memory(self):
+        return self.state / "datacentre.json"
+
+    def _remembered(self, name):
+        return json.loads(self._memory.read_text()).get(name) if self._memory.exists() else None
+
+    def _remember(self, **facts):
+        known = json.loads(self._memory.read_text()) if self._memory.exists() else {}
+        write_private(self._memory, json.dumps({**known, **facts}) + "\n")
+
+    def _lock(self):
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.lock = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._unlock()
+            raise DataCentreFailure(f"A data centre with the state in {self.state} runs already.") \
+                from None
+
+    def _unlock(self):
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
