@@ -75,3 +75,10 @@ int run_complete(Cli *cli, Fail *why)
     completion_done(&completion);
     return 0;
 }
+
+int run_completion(Cli *cli, Fail *why)
+{
+    (void)why;
+    completion_script(cli->command.program, command_text(&cli->command, "SHELL"), stdout);
+    return 0;
+}

@@ -299,8 +299,10 @@ static int parse_check(Parse *parse)
 {
     const Command *command = parse->command;
     if (!command->verb)
-        return fail_set(parse->why, FAIL_INVALID, "A verb is missing.");
+        return parse->partial ? 0 : fail_set(parse->why, FAIL_INVALID, "A verb is missing.");
     int result = parse_positional(parse);
+    if (parse->partial)
+        return result;
     VERB_EACH(command->verb, ROW_ARGUMENT, argument)
         if (!result && !(argument->flags & ROW_MAYBE) && !command_value(command, argument->name))
             return command_incomplete(parse, "", argument->name);
@@ -349,7 +351,7 @@ int command_parse(Arena *arena, const Program *program, int count, char **words,
         talks = talks || command_flag(ret, talk[i]);
     if (!result && !talks)
         result = parse_check(&parse);
-    if (!result && !talks)
+    if (!result && !talks && !partial)
         result = parse_fallbacks(&parse);
     array_done(&parse.positional);
     return result;

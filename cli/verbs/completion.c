@@ -87,11 +87,13 @@ void completion_find(Arena *arena, const Program *program, int count, char **wor
         return;
     const char *prefix = words[count - 1];
     AUTO_FAIL ignored = {0};
-    command_parse(arena, program, count - 1, words, true, &ret->command, &ignored);
+    int result = command_parse(arena, program, count - 1, words, true, &ret->command, &ignored);
     const VerbRow *option = open_option(program, &ret->command, count, words);
     const VerbRow *argument = ret->command.verb ? next_argument(&ret->command) : NULL;
     if (option)
         complete_value(ret, option, prefix);
+    else if (result) // what stands before is wrong already
+        return;
     else if (*prefix == '-')
         complete_options(ret, program, prefix);
     else if (!ret->command.verb)
