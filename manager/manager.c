@@ -203,7 +203,6 @@ int manager_start(Manager *manager, Fail *why)
         return fail_to_errno(why->code);
     fleet_start(manager->fleet);
     operations_resume(manager->operations);
-    transfers_start(manager->transfers);
     uv_timer_init(manager->loop, &manager->daily);
     manager->daily.data = manager;
     uv_timer_start(&manager->daily, manager_hourly, 60000, DAILY_MS);

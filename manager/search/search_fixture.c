@@ -9,23 +9,6 @@
 #include "base/strbuf.h"
 #include "manager/events/event_log.h"
 #include "manager/operations/operation.h"
-#include "manager/transfer/transfers.h"
-
-// What the fixture links but never runs.
-__attribute__((weak)) Transfers *transfers_new(Manager *manager, Fail *why)
-{
-    abort();
-}
-
-__attribute__((weak)) void transfers_start(Transfers *transfers)
-{
-    abort();
-}
-
-__attribute__((weak)) void transfers_stop(Transfers *transfers)
-{
-    abort();
-}
 
 typedef struct Row {
     Kind kind;

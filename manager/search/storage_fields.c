@@ -1,8 +1,8 @@
 // Fields of storage domains, data centers, disks and image transfers.
+#include "manager/datacenter/data_center_status.h"
 #include "manager/disk/disk.h"
 #include "manager/search/search_fields.h"
 #include "manager/storage/domain.h"
-#include "manager/storage/pool.h"
 
 // ---- storage domains
 
@@ -91,7 +91,7 @@ void get_data_center_local(const SearchScope *scope, const Subject *subject, Fie
 
 void get_data_center_status(const SearchScope *scope, const Subject *subject, FieldValues *ret)
 {
-    values_add_choice(ret, (int)pool_status(scope->manager, subject->entity));
+    values_add_choice(ret, (int)data_center_status(scope->manager, subject->entity));
 }
 
 void get_data_center_version(const SearchScope *scope, const Subject *subject, FieldValues *ret)
