@@ -230,6 +230,12 @@ static void take_info(Operation *operation, const Json *result)
     sequence->capacity = disk_volume_capacity(result);
 }
 
+static void take_progress(Operation *operation, const Json *result)
+{
+    TransferState *state = transfer_state(step_transfer(operation));
+    state->transferred = json_get_integer(result, "transferred", state->transferred);
+}
+
 static void take_path(Operation *operation, const Json *result)
 {
     Sequence *sequence = operation->scratch;
@@ -355,7 +361,7 @@ static void ticket_told(Operation *operation, const Json *result, const Fail *wh
         return;
     }
     int64_t total = json_get_integer(result, "size", 0);
-    state->transferred = json_get_integer(result, "transferred", state->transferred);
+    take_progress(operation, result);
     state->active = json_get_bool(result, "active", false);
     state->seen_ms = clock_monotonic_ms() - json_get_integer(result, "idle_time", 0) * 1000;
     operation_progress(operation, total > 0 ? (int)(state->transferred * 100 / total) : -1);
@@ -428,6 +434,7 @@ static void act_serve(Operation *operation)
 // ---- closing with a result
 
 static const HostCall closing[] = {
+    {"Host.get_image_ticket", write_ticket_id, NULL, true, take_progress},
     {"Host.remove_image_ticket", write_ticket_id, NULL, false, NULL},
     {"NBD.stop_server", write_server, uses_nbd, false, NULL},
     {"Volume.verify_untrusted", disk_write_volume, is_upload, false, NULL},
@@ -488,6 +495,7 @@ static void transfer_finish(Operation *operation, Change *change, const Fail *wh
         ApiImageTransfer *draft = change_edit(change, transfer)->object;
         phase = draft->phase = final_phase(draft->phase, why);
         draft->last_activity = API_INT(clock_wall_ms());
+        draft->transferred = API_INT(transfer_state(transfer)->transferred);
         transfer_state(transfer)->active = false;
     }
     if (data_center && upload)

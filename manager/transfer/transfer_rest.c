@@ -57,7 +57,8 @@ static void transfer_view(Request *request, const Item *item, Arena *scratch, vo
     ApiImageTransfer *view = target;
     const TransferState *state = transfer_state(item->entity);
     *view = *(const ApiImageTransfer *)item->document->object;
-    view->transferred = API_INT(state->transferred);
+    if (transfer_is_open(view))
+        view->transferred = API_INT(state->transferred);
     view->active = API_BOOL(state->active);
     view_urls(request, scratch, view);
 }
