@@ -355,6 +355,27 @@ class MainJobTest(unittest.TestCase):
         self.rest.delete(f"/disks/{disk}")
         self.wait_gone(f"/disks/{disk}")
 
+    def test_silent_client(self):
+        disk = self.add_disk("silent", 64 << 20)
+        path, _ = self.transfer(disk, "upload", inactivity_timeout="1")
+        self.wait_status(path, "paused_system", member="phase")
+        self.rest.post(f"{path}/resume")
+        self.wait_status(path, "transferring", member="phase")
+        self.finalize(path)
+        path, _ = self.transfer(disk, "download", inactivity_timeout="1")
+        self.wait_status(path, "finished_failure", member="phase")
+        self.wait_status(f"/disks/{disk}", "ok")
+        path, _ = self.transfer(disk, "download", inactivity_timeout="1", timeout_policy="pause")
+        self.wait_status(path, "paused_system", member="phase")
+        with self.assertRaises(RestFault) as refused:
+            self.rest.delete(f"/disks/{disk}")
+        self.assertEqual(refused.exception.status, 409)
+        self.rest.post(f"{path}/cancel")
+        self.wait_status(path, "finished_cleanup", member="phase")
+        self.wait_status(f"/disks/{disk}", "ok")
+        self.rest.delete(f"/disks/{disk}")
+        self.wait_gone(f"/disks/{disk}")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
