@@ -249,8 +249,11 @@ static bool read_json_list(Reader *reader, const ReadPath *path, const ApiField 
     ReadPath inner = {path, field->item ? field->item : "item"};
     if (single)
         return read_json_value(reader, &inner, field, items, to);
-    if (items && items->kind != JSON_ARRAY && items->count)
-        return read_fail(reader, path, "{...}", "a list");
+    if (items && items->kind != JSON_ARRAY && (items->kind != JSON_OBJECT || items->count)) {
+        char buffer[40];
+        const char *text = read_json_text(items, buffer);
+        return read_fail(reader, path, text ? text : "{...}", "a list");
+    }
     JSON_EACH(items, item) {
         if (!read_json_value(reader, &inner, field, item, to))
             return false;
