@@ -55,7 +55,7 @@ MADE = (
     ('nic', '/vms/{vm}/nics', {'name': NAME}),
     ('assigned', '/vms/{vm}/tags', {'id': '{tag}'}),
     ('attachment', '/vms/{vm}/diskattachments', {
-        'interface': 'virtio', 'bootable': 'false', 'disk': {'id': '{disk}'}}),
+        'interface': 'virtio', 'bootable': 'true', 'disk': {'id': '{disk}'}}),
     ('job', '/jobs', {'description': NAME}),
     ('step', '/jobs/{job}/steps', {'description': NAME, 'type': 'validating'}),
     ('label', '/networks/{network}/networklabels', {'id': NAME}),
@@ -80,8 +80,8 @@ REFUSED = (
     ('POST', '/instancetypes', {'name': NAME, 'memory': '1073741824'}, 409, NAME),
     ('POST', '/vms', {'name': NAME, 'cluster': {'name': 'Default'}}, 409, NAME),
     ('POST', '/vms/{vm}/nics', {'name': NAME}, 409, NAME),
-    ('POST', '/hosts', {'name': 'host1', 'address': '192.0.2.1', 'root_password': 'x'}, 409,
-     'Host name'),
+    ('POST', '/hosts', {'name': 'host1', 'address': '192.0.2.1', 'root_password': 'x',
+     'cluster': {'name': 'Default'}}, 409, 'Host name'),
     ('POST', '/storagedomains', {'name': 'local1', 'type': 'data', 'host': {'name': 'host1'},
      'storage': {'type': 'localfs', 'path': '/other'}}, 409, 'name'),
     ('POST', '/clusters/{default_cluster}/networks', {'name': 'ovirtmgmt'}, 409, 'ovirtmgmt'),
@@ -108,7 +108,6 @@ REFUSED = (
      'disk': LOST}, 404, NOBODY),
     ('POST', '/vms/{vm}/tags', LOST, 404, NOBODY),
     ('POST', '/hosts/{host}/tags', LOST, 404, NOBODY),
-    ('POST', '/groups/{everyone}/tags', {'name': 'nothing'}, 404, 'nothing'),
     ('POST', '/users/{user}/tags', LOST, 404, NOBODY),
     ('POST', '/templates/{blank}/tags', LOST, 404, NOBODY),
     ('POST', '/tags', {'name': 'x', 'parent': LOST}, 404, NOBODY),
@@ -116,7 +115,7 @@ REFUSED = (
     ('POST', '/networks', {'name': 'x', 'data_center': LOST}, 404, NOBODY),
     ('POST', '/vnicprofiles', {'name': 'x', 'network': LOST}, 404, NOBODY),
     ('POST', '/vnicprofiles', {'name': 'x', 'network': {'id': '{network}'},
-     'network_filter': LOST}, 404, NOBODY),
+     'network_filter': LOST}, 400, NOBODY),
     ('POST', '/datacenters', {'name': 'x', 'local': 'true', 'mac_pool': LOST}, 404, NOBODY),
     ('POST', '/clusters/{default_cluster}/networks', LOST, 404, NOBODY),
     ('POST', '/hosts', {'name': 'x', 'address': 'x.example', 'root_password': 'x',
@@ -144,18 +143,19 @@ REFUSED = (
      'disk'),
     ('POST', '/vms/{vm}/graphicsconsoles', {'protocol': 'vnc'}, 409, 'vnc'),
     ('POST', '/disks', {'name': 'x', 'format': 'raw', 'provisioned_size': '0',
-     'storage_domains': {'storage_domain': [{'id': '{domain}'}]}}, 400, 'provisioned_size'),
+     'storage_domains': {'storage_domain': [{'id': '{domain}'}]}}, 400, 'provisioned size'),
     ('POST', '/disks', {'name': 'x', 'format': 'raw', 'provisioned_size': '-5',
-     'storage_domains': {'storage_domain': [{'id': '{domain}'}]}}, 400, 'provisioned_size'),
+     'storage_domains': {'storage_domain': [{'id': '{domain}'}]}}, 400, 'provisioned size'),
     ('POST', '/disks', {'name': 'x', 'format': 'raw', 'provisioned_size': '1073741824'}, 400,
-     'storage_domain'),
-    ('POST', '/hosts', {'name': 'x', 'address': 'a b', 'root_password': 'x'}, 400, 'address'),
+     'Storage Domain'),
+    ('POST', '/hosts', {'name': 'x', 'address': 'a b', 'root_password': 'x',
+     'cluster': {'name': 'Default'}}, 400, 'address'),
     ('POST', '/imagetransfers', {'direction': 'upload'}, 400, 'disk'),
-    ('PUT', '/disks/{disk}', {'provisioned_size': '1'}, 400, 'provisioned_size'),
+    ('PUT', '/disks/{disk}', {'provisioned_size': '1'}, 400, 'larger than'),
     ('PUT', '/storagedomains/{domain}/disks/{disk}', {'provisioned_size': '1'}, 400,
-     'provisioned_size'),
+     'larger than'),
     ('PUT', '/datacenters/{data_center}/storagedomains/{domain}/disks/{disk}',
-     {'provisioned_size': '1'}, 400, 'provisioned_size'),
+     {'provisioned_size': '1'}, 400, 'larger than'),
     ('PUT', '/storagedomains/{domain}', {'name': 'a b/c'}, 400, 'name'),
     ('PUT', '/instancetypes/{instance_type}', {'memory': '5'}, 400, 'memory'),
     ('PUT', '/vnicprofiles/{profile}', {'name': ''}, 400, 'name'),
@@ -178,21 +178,22 @@ REFUSED = (
     ('POST', '/vms/{vm}/thawfilesystems', {}, 409, 'not running'),
     ('POST', '/vms/{vm}/ticket', {}, 409, 'not running'),
     ('POST', '/vms/{vm}/screenshot', {}, 409, 'not running'),
-    ('POST', '/vms/{vm}/start', {'vm': {'placement_policy': {'hosts': {'host': [LOST]}}}}, 404,
-     NOBODY),
+    ('POST', '/vms/{vm}/start', {}, 409, 'bootable disk'),
+    ('POST', '/vms/{vm}/start', {'vm': {'placement_policy': {'hosts': {'host': [LOST]}}}}, 409,
+     'Cannot run VM'),
     ('POST', '/vms/{vm}/graphicsconsoles/{console}/ticket', {}, 409, 'not running'),
     ('POST', '/vms/{vm}/graphicsconsoles/{console}/remoteviewerconnectionfile', {}, 409,
      'not running'),
     ('POST', '/hosts/{host}/activate', {}, 409, 'host1'),
-    ('POST', '/datacenters/{data_center}/storagedomains/{domain}/activate', {}, 409, 'local1'),
+    ('POST', '/datacenters/{data_center}/storagedomains/{domain}/activate', {}, 409, 'active'),
     ('POST', '/jobs/{job}/steps/{step}/end', {}, 400, 'succeeded'),
-    ('DELETE', '/vms/{locked}', None, 409, 'protected'),
+    ('DELETE', '/vms/{locked}', None, 409, 'Delete protection'),
     ('DELETE', '/hosts/{host}', None, 409, 'host1'),
     ('DELETE', '/clusters/{default_cluster}', None, 409, 'Default'),
     ('DELETE', '/datacenters/{data_center}/clusters/{default_cluster}', None, 409, 'Default'),
     ('DELETE', '/datacenters/{data_center}', None, 409, 'Default'),
     ('DELETE', '/storagedomains/{domain}', None, 409, 'local1'),
-    ('DELETE', '/datacenters/{data_center}/storagedomains/{domain}', None, 409, 'local1'),
+    ('DELETE', '/datacenters/{data_center}/storagedomains/{domain}', None, 409, 'active'),
     ('DELETE', '/storageconnections/{connection}', None, 409, 'local1'),
     ('DELETE', '/networks/{management}', None, 409, 'ovirtmgmt'),
     ('DELETE', '/datacenters/{data_center}/networks/{management}', None, 409, 'ovirtmgmt'),
@@ -209,10 +210,14 @@ HARMLESS = {
     'Event.remove', 'AssignedTag.remove', 'InstanceType.remove', 'VmNic.remove',
     'DiskAttachment.remove', 'VmGraphicsConsole.remove', 'NetworkLabel.remove',
     'VmNic.activate', 'VmNic.deactivate', 'Host.deactivate', 'Host.refresh', 'Job.clear', 'Job.end',
-    'AttachedStorageDomain.deactivate', 'Clusters.upgrade',
+    'AttachedStorageDomain.deactivate', 'Cluster.upgrade',
     'ImageTransfer.extend', 'ImageTransfer.pause', 'ImageTransfer.resume', 'ImageTransfer.cancel',
     'ImageTransfer.finalize',
 }
+
+
+# They take search= as oVirt does, and find by the one name they have, or not at all.
+NO_SEARCH = {'Groups.list', 'Files.list', 'InstanceTypeNics.list', 'InstanceTypeWatchdogs.list'}
 
 
 def element(name, value):
@@ -286,7 +291,7 @@ class BadInputTest(vireo_test.ApiTest):
         domain = cls.lab.add_local_domain()
         cls.ids = {'data_center': cls.lab.data_center, 'domain': domain,
                    'disk': cls.lab.add_disk(domain, name=NAME), 'host': cls.lab.host.id,
-                   'blank': vireo_test.ZERO, 'everyone': 'eee00000-0000-0000-0000-123456789eee'}
+                   'blank': vireo_test.ZERO}
         for name, path, body in MADE:
             cls.ids[name] = cls.admin.add(cls.fill(path), cls.fill(body))['id']
         cls.ids['spare_bookmark'] = cls.admin.add('/bookmarks', {'name': 's', 'value': 'x'})['id']
@@ -294,9 +299,9 @@ class BadInputTest(vireo_test.ApiTest):
         for name, path, one, wanted in (
                 ('default_cluster', '/clusters', 'cluster', 'Default'),
                 ('default_pool', '/macpools', 'mac_pool', 'Default'),
-                ('management', '/networks', 'network', 'ovirtmgmt'),
+                ('management', '/datacenters/{data_center}/networks', 'network', 'ovirtmgmt'),
                 ('profile', '/vnicprofiles', 'vnic_profile', NAME)):
-            cls.ids[name] = cls.admin.named(path, one, wanted)['id']
+            cls.ids[name] = cls.admin.named(cls.fill(path), one, wanted)['id']
         cls.ids['user'] = cls.admin.list('/users', 'user')[0]['id']
         cls.ids['connection'] = cls.admin.list('/storageconnections', 'storage_connection')[0]['id']
         cls.ids['console'] = cls.admin.list(cls.fill('/vms/{vm}/graphicsconsoles'),
@@ -381,7 +386,7 @@ class BadInputTest(vireo_test.ApiTest):
                 body = {member.wire: {member.item: [wrong]} if member.is_list else wrong}
                 self.refused(route.verb, route.path, body, route.type.one, 400, member.wire, wrong)
                 asked += 1
-        self.assertGreater(asked, 600)
+        self.assertGreater(asked, 500)
 
     def test_wrong_shapes_of_members(self):
         """Only JSON has them: an object for a text, a text for an object, for a list, for the body."""
@@ -443,7 +448,8 @@ class BadInputTest(vireo_test.ApiTest):
 
     def test_searches_that_mean_nothing(self):
         for route in self.routes:
-            if not any(one.name == 'search' for one in route.method.parameters):
+            if not any(one.name == 'search' for one in route.method.parameters) \
+                    or route.name in NO_SEARCH or NOBODY in route.path:
                 continue
             for search in ('nonsense=1', 'name=', '(name=a', 'name = a and', 'sortby nonsense'):
                 path = f'{route.path}?search={urllib.parse.quote(search)}'
@@ -459,7 +465,7 @@ class BadInputTest(vireo_test.ApiTest):
             for client in (self.plain.json, self.plain.xml):
                 answer = client(route.verb, route.path)
                 with self.subTest(call=str(route), answer=answer):
-                    self.assert_fault(answer, 403, 'plain@internal', route.method.permit.lower())
+                    self.assert_fault(answer, 403, 'plain@internal', route.method.permit)
 
     def plain_may(self, permit):
         role, = [one for one in self.admin.list('/roles', 'role') if one['name'] == 'UserRole']
@@ -487,29 +493,22 @@ class BadInputTest(vireo_test.ApiTest):
     def test_what_can_not_be(self):
         for method, path, body, status, words in REFUSED:
             path = self.fill(path)
-            root = self.root_of(method, path)
-            self.refused(method, path, self.fill(body), root, status, words)
+            type_ = self.route_of(method, path).type
+            self.refused(method, path, self.fill(body), type_ and type_.one, status, words)
 
-    def root_of(self, method, path):
-        """The element of a body at a path."""
+    def route_of(self, method, path):
         for route in self.routes:
             pattern = route.template.split('/')
             parts = path.split('/')
             if route.verb == method and len(pattern) == len(parts) and all(
                     one in ('{id}', other) for one, other in zip(pattern, parts)):
-                return route.type.one if route.type else None
+                return route
         raise AssertionError(f'{method} {path} is no route')
 
     def test_every_change_has_a_row(self):
-        rows = [(method, path.split('?')[0].split('/')) for method, path, *_ in REFUSED]
-        for route in self.changes():
-            pattern = route.template.split('/')
-            found = any(method == route.verb and len(parts) == len(pattern) and all(
-                one == '{id}' or one == other for one, other in zip(pattern, parts))
-                for method, parts in rows)
-            below_nothing = NOBODY in route.path
-            self.assertTrue(found or below_nothing or route.name in HARMLESS,
-                            f'{route} needs a row in REFUSED')
+        have = {self.route_of(method, self.fill(path)).name for method, path, *_ in REFUSED}
+        lack = {route.name for route in self.changes()} - have - HARMLESS
+        self.assertEqual(lack, set(), 'these need a row in REFUSED')
 
     def test_zz_nothing_broke(self):
         """Runs last: no request ended in an internal error, and the manager is the same process."""
