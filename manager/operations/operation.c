@@ -269,6 +269,8 @@ void operation_planned(Manager *manager, Entity *row)
 {
     const OperationKind *kind =
         operations_kind(manager->operations, ENTITY_OBJECT(row, Operation)->kind);
+    if (ENTITY_OBJECT(row, Operation)->external == API_TRUE)
+        return; // others do it and report
     if (!kind) { // kinds.c has no row for it
         log_error("operation.unknown", LOG_ID("operation", row->id), "No such kind: %s.",
                   ENTITY_OBJECT(row, Operation)->kind);

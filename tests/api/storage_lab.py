@@ -140,8 +140,8 @@ class StorageTest(unittest.TestCase):
         return os.path.join(self.manager.directory, "state", "store.db")
 
     def event_codes(self):
-        with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as database:
-            return [code for code, in database.execute("SELECT code FROM event ORDER BY id")]
+        """Oldest first."""
+        return [int(event["code"]) for event in reversed(self.manager.get("/events")["event"])]
 
     def find_data_center(self):
         self.manager.stop()
