@@ -35,7 +35,8 @@ static void roff_request(const char *request, const char *text, FILE *to)
 
 void roff_section(const char *name, FILE *to)
 {
-    roff_request("SH", name, to);
+    fputs(".SH ", to);
+    roff_paragraph(name, to);
 }
 
 void roff_subsection(const char *name, FILE *to)
