@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "agent/config/config.h"
+#include "base/notify.h"
 #include "base/stream.h"
 
 typedef struct RpcServer RpcServer;
@@ -32,5 +33,6 @@ typedef struct Agent {
     HostNetwork *network;
     HostReport *report;
     uv_signal_t sigint, sigterm;
+    Notify notify;
     bool stopping;
 } Agent;

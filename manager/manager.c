@@ -242,6 +242,7 @@ void manager_stop(Manager *manager)
     listener_close(TAKE(manager->listener));
     control_stop(TAKE(manager->control));
     uv_close((uv_handle_t *)&manager->daily, NULL);
+    notify_stop(&manager->notify);
     uv_close((uv_handle_t *)&manager->sigint, NULL);
     uv_close((uv_handle_t *)&manager->sigterm, NULL);
     Change *change = change_new(manager, NULL);

@@ -5,6 +5,7 @@
 
 #include "base/certificate.h"
 #include "base/http_server.h"
+#include "base/notify.h"
 #include "base/stream.h"
 #include "manager/config/config.h"
 
@@ -38,6 +39,7 @@ typedef struct Manager {
     int64_t last_event;  // number of the newest event found in the store
     uv_signal_t sigint, sigterm;
     uv_timer_t daily;
+    Notify notify;
     bool stopping;
     int exit_code;
 } Manager;
