@@ -159,7 +159,10 @@ void items_write(Request *request, ApiWriter *writer, const Items *items, size_t
         memcpy(view, items->items[number].part, items->type->size);
     const ApiHead *head = view;
     ApiPlace place = {0};
-    route_names(items->service, &place.links, &place.actions);
+    if (items->service) {
+        place.links = items->service->links;
+        place.actions = items->service->actions;
+    }
     if (head->href)
         place.href = head->href;
     else if (items->single)
