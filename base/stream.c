@@ -190,8 +190,8 @@ static bool stream_send_all(Stream *stream, const char *data, size_t length, siz
     *ret_sent = 0;
     if (cork)
         stream_cork(stream, 1);
-    while (*ret_sent < length && (sent = stream_send(stream, data + *ret_sent,
-                                                     length - *ret_sent)) > 0)
+    while (*ret_sent < length &&
+           (sent = stream_send(stream, data + *ret_sent, length - *ret_sent)) > 0)
         *ret_sent += (size_t)sent;
     if (sent < 0) {
         stream_fail(stream, "The connection broke while sending.", (int)-sent);

@@ -19,8 +19,8 @@ struct Inventory {
     Map by_id[_KIND_MAX], by_name[_KIND_MAX];
     Array all[_KIND_MAX];
     Entity **ordered[_KIND_MAX]; // all, in the order of lists; NULL: to be made
-    Map disk_vms; // disk id -> Array of VMs; keys are the inventory's own
-    MacIndex macs; // of the NICs of all VMs
+    Map disk_vms;                // disk id -> Array of VMs; keys are the inventory's own
+    MacIndex macs;               // of the NICs of all VMs
     uint64_t revision;
 };
 
@@ -237,7 +237,7 @@ Entity *inventory_insert(Inventory *inventory, Kind kind, const char *id, ApiDoc
     Entity *entity = NEW(Entity);
     memcpy(entity->id, id, strnlen(id, UUID_SIZE - 1));
     entity->kind = kind;
-    entity->document = api_document_ref(document);
+    entity->document = api_document_pack(document);
     entity->revision = revision;
     entity->references = 1;
     size_t size = state_size(kind);
@@ -252,13 +252,13 @@ Entity *inventory_insert(Inventory *inventory, Kind kind, const char *id, ApiDoc
 void inventory_replace(Inventory *inventory, Entity *entity, ApiDocument *document,
                        uint64_t revision)
 {
-    const char *name = document_name(entity->kind, document);
+    ApiDocument *packed = api_document_pack(document);
+    const char *name = document_name(entity->kind, packed);
     inventory_unindex(inventory, entity);
     if (strcmp(name ? name : "", entity_name(entity)))
         forget_order(inventory, entity->kind);
-    api_document_ref(document);
     api_document_unref(entity->document);
-    entity->document = document;
+    entity->document = packed;
     entity->revision = revision;
     inventory_index(inventory, entity);
 }

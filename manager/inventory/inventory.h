@@ -73,7 +73,7 @@ const Array *inventory_disk_vms(const Inventory *inventory, const char *disk);
 // MAC addresses of the NICs of all VMs.
 const MacIndex *inventory_macs(const Inventory *inventory);
 
-// ---- for change.c
+// ---- for change.c. A copy of the document is kept.
 
 Entity *inventory_insert(Inventory *inventory, Kind kind, const char *id, ApiDocument *document,
                          uint64_t revision);
