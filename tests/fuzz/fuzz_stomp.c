@@ -22,7 +22,7 @@ static void write_again(const StompFrame *frame)
     const char *error = NULL, *value = stomp_header(frame, "destination");
     bool head_fits = frame->text && strlen(frame->command) + (value ? 2 * strlen(value) : 0) <
                                         STOMP_HEAD_MAX - 100;
-    if (!head_fits || !*frame->command || strchr("\r", *frame->command))
+    if (!head_fits || !*frame->command || strchr(frame->command, '\r'))
         return;
     stomp_write(&text, frame->command, frame->body, frame->length, "destination", value, NULL);
     if (stomp_parse(text.data, text.length, &again, &used, &error) != STOMP_FRAME ||

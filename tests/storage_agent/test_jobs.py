@@ -105,10 +105,11 @@ class Jobs(StorageTest):
         self.agent.client.call("SDM.copy_data", job_id=job, source=self.place(*source),
                                destination=self.place(*target, generation=0))
         path = self.path("images", *target)
-        while metadata(path + ".meta")["LEGALITY"] == "LEGAL":
+        deadline = time.monotonic() + 20
+        while not self.writers(path):
+            self.assertLess(time.monotonic(), deadline)
             time.sleep(0.001)
         self.agent.kill()
-        deadline = time.monotonic() + 20
         while self.writers(path):  # the copy dies with the agent, its locks a little later
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
