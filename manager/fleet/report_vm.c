@@ -92,7 +92,8 @@ static void take_guest(VmState *state, const Json *vm)
 {
     const Json *nics = json_get(vm, "netIfaces"), *os = json_get(vm, "guestOsInfo");
     const Json *zone = json_get(vm, "guestTimezone");
-    if (!json_get(vm, "guestFQDN") && !nics)
+    const char *name = json_get_string(vm, "guestFQDN");
+    if ((!name || !*name) && !nics)
         return; // the agent has not spoken yet; what was known stays
     vm_state_forget_guest(state);
     set_text(&state->fqdn, json_get_string(vm, "guestFQDN"));
