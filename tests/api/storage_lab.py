@@ -140,8 +140,9 @@ class StorageTest(unittest.TestCase):
         return os.path.join(self.manager.directory, "state", "store.db")
 
     def event_codes(self):
-        with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as database:
-            return [code for code, in database.execute("SELECT code FROM event ORDER BY id")]
+        """Oldest first."""
+        events = self.manager.get("/events", max=1000).get("event", [])
+        return [int(event["code"]) for event in reversed(events)]
 
     def find_data_center(self):
         self.manager.stop()
@@ -221,6 +222,14 @@ class StorageTest(unittest.TestCase):
         wait_until(lambda: self.manager.gone(path), what=f"{path} gone")
 
     # ---- ends
+
+    def running_jobs(self):
+        return [job for job in self.manager.get("/jobs").get("job", [])
+                if job["status"] == "started"]
+
+    def wait_ended(self, seconds=30):
+        """No operation runs any more."""
+        wait_until(lambda: not self.running_jobs(), seconds, "the end of all operations")
 
     def wait_idle(self):
         """No storage task is left on any host."""
