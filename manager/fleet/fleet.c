@@ -463,8 +463,22 @@ Fleet *fleet_new(Manager *manager)
     return fleet;
 }
 
+// A VM is where it was, until its host says what has become of it.
+static void vms_take_places(Manager *manager)
+{
+    INVENTORY_EACH(manager->inventory, KIND_VM, vm) {
+        const ApiHost *place = ENTITY_OBJECT(vm, Vm)->host;
+        Entity *host = place ? inventory_get(manager->inventory, KIND_HOST, place->id) : NULL;
+        if (!host)
+            continue;
+        vm_state_set_host(vm, host);
+        vm_state(vm)->status = API_VM_STATUS_UNKNOWN;
+    }
+}
+
 void fleet_start(Fleet *fleet)
 {
+    vms_take_places(fleet->manager);
     INVENTORY_EACH(fleet->manager->inventory, KIND_HOST, host)
         monitor_start(fleet, host);
     uv_timer_start(&fleet->tick, fleet_tick, 0, TICK_MS);

@@ -156,6 +156,8 @@ static void join_answered(Operation *operation, const Json *result, const Fail *
     (void)result;
     if (!fail_is_set(why))
         joined(operation);
+    else if (code == VDSM_DOMAIN_ALREADY_ATTACHED) // to us, by a call before a crash: asked again
+        step_put_off(operation, why);
     else if (context_first(operation) ||
              !domain_step_lost_role(operation, step_host(operation), why, code))
         step_fail(operation, why);
