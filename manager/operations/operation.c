@@ -676,6 +676,18 @@ void operations_expire(Operations *operations)
         change_commit(change, NULL, NULL);
 }
 
+void operations_write_kinds(const Operations *operations, JsonWriter *writer)
+{
+    for (size_t i = 0; i < operations->kinds.count; i++) {
+        const OperationKind *kind = operations->kinds.items[i];
+        json_key(writer, kind->name);
+        json_open(writer, '[');
+        for (int j = 0; j < kind->count; j++)
+            json_put_string(writer, kind->steps[j].name);
+        json_close(writer, ']');
+    }
+}
+
 int operations_running(const Operations *operations)
 {
     return operations->count;

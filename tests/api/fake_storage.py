@@ -129,6 +129,8 @@ class StorageVerbs:
         path = p["typeArgs"]
         if path not in self.connected:
             raise VdsmError(360, f"{path} is not connected")
+        if p["storagedomainID"] in self.storage.paths[path]:
+            raise VdsmError(365, f"Domain {p['storagedomainID']} is there already")
         if self.storage.paths[path]:
             raise VdsmError(361, f"{path} holds a domain already")
         self.storage.paths[path][p["storagedomainID"]] = Domain(
