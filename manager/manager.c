@@ -19,6 +19,7 @@
 #include "manager/rest/server.h"
 #include "manager/store/store.h"
 #include "manager/transfer/transfers.h"
+#include "proto/console.h"
 
 enum {
     EVENTS_LOADED = 20000,
@@ -90,6 +91,14 @@ static char *manager_host_name(const Manager *manager)
     return memory_string(name);
 }
 
+// The unit is how hosts tell the manager from each other: hosts never get one.
+static int manager_issue(const Manager *manager, const char *host, const char *names,
+                         CertificatePair *ret, Fail *why)
+{
+    return certificate_issue_unit(&manager->authority, manager->config.organization, MANAGER_UNIT,
+                                  host, names, CERTIFICATE_DAYS, ret, why);
+}
+
 static int manager_make_tls(Manager *manager, Fail *why)
 {
     manager->authority.certificate = memory_string(manager_setting(manager, "authority.certificate"));
@@ -99,8 +108,7 @@ static int manager_make_tls(Manager *manager, Fail *why)
     AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
                                           manager->config.certificate_names);
     // A fresh one at each start: the authority is what clients trust and it stays.
-    int result = certificate_issue(&manager->authority, manager->config.organization, host, names,
-                                   CERTIFICATE_DAYS, &manager->certificate, why);
+    int result = manager_issue(manager, host, names, &manager->certificate, why);
     if (result)
         return result;
     manager->server_tls = tls_context_new(false, manager->certificate.certificate,
@@ -156,8 +164,7 @@ static void manager_renew_certificate(Manager *manager)
     AUTO_FREE char *host = manager_host_name(manager);
     AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
                                           manager->config.certificate_names);
-    if (certificate_issue(&manager->authority, manager->config.organization, host, names,
-                          CERTIFICATE_DAYS, &fresh, &why) ||
+    if (manager_issue(manager, host, names, &fresh, &why) ||
         tls_context_set_certificate(manager->server_tls, fresh.certificate, fresh.key, &why) ||
         tls_context_set_certificate(manager->agent_tls, fresh.certificate, fresh.key, &why)) {
         log_error("certificate.renew", LOG_NONE, "%s", why.message);
