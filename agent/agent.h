@@ -13,6 +13,7 @@ typedef struct Hypervisor Hypervisor;
 typedef struct Vms Vms;
 typedef struct Storage Storage;
 typedef struct ImageServer ImageServer;
+typedef struct ConsoleServer ConsoleServer;
 typedef struct HostNetwork HostNetwork;
 typedef struct HostReport HostReport;
 
@@ -29,6 +30,7 @@ typedef struct Agent {
     Vms *vms;
     Storage *storage;
     ImageServer *images;
+    ConsoleServer *consoles;
     HostNetwork *network;
     HostReport *report;
     uv_signal_t sigint, sigterm;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "manager/console/serial_console.h"
 #include "manager/control.h"
 #include "manager/events/event_log.h"
 #include "manager/fleet/fleet.h"
@@ -202,6 +203,7 @@ int manager_start(Manager *manager, Fail *why)
     manager_register_kinds(manager);
     manager->identity = identity_new(manager);
     manager->fleet = fleet_new(manager);
+    manager->consoles = serial_consoles_new(manager);
     manager->transfers = transfers_new(manager, why);
     if (!manager->transfers || (result = manager_listen(manager, why)))
         return fail_to_errno(why->code);
@@ -248,6 +250,7 @@ void manager_stop(Manager *manager)
     log_notice("manager.stop", LOG_NONE, "Stopping; VMs keep running.");
     listener_close(TAKE(manager->listener));
     control_stop(TAKE(manager->control));
+    serial_consoles_stop(TAKE(manager->consoles));
     uv_close((uv_handle_t *)&manager->daily, NULL);
     uv_close((uv_handle_t *)&manager->sigint, NULL);
     uv_close((uv_handle_t *)&manager->sigterm, NULL);
