@@ -2,6 +2,7 @@
 
 #include "manager/disk/disk.h"
 #include "manager/operations/operation.h"
+#include "manager/transfer/transfers.h"
 #include "manager/vm/vm_plug.h"
 #include "manager/storage/domain.h"
 #include "manager/vm/vm_start.h"
@@ -22,6 +23,7 @@ static const OperationKind *const kinds[] = {
     &disk_resize_kind,
     &disk_remove_kind,
     &vm_stop_kind,
+    &image_transfer_kind,
 };
 
 void manager_register_kinds(Manager *manager)

@@ -140,10 +140,17 @@ static const OperationStep resize_steps[] = {
     {"settle", "Checking the size", act_settle, NULL, 0},
 };
 
+static char *size_text(int64_t bytes)
+{
+    if (bytes % (1LL << 30))
+        return memory_format("%lld MB", (long long)(bytes >> 20));
+    return memory_format("%lld GB", (long long)(bytes >> 30));
+}
+
 static void resize_finish(Operation *operation, Change *change, const Fail *why)
 {
     Entity *data_center = step_data_center(operation);
-    AUTO_FREE char *size = memory_format("%lld GB", (long long)(wanted_size(operation) >> 30));
+    AUTO_FREE char *size = size_text(wanted_size(operation));
     if (data_center)
         pool_refresh_space(operation->manager, data_center);
     disk_event(operation, change,

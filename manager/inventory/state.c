@@ -11,6 +11,7 @@ size_t state_size(Kind kind)
     case KIND_STORAGE_DOMAIN: return sizeof(StorageDomainState);
     case KIND_DISK: return sizeof(DiskState);
     case KIND_DATA_CENTER: return sizeof(DataCenterState);
+    case KIND_IMAGE_TRANSFER: return sizeof(TransferState);
     case KIND_MAC_POOL: return sizeof(MacPoolState);
     default: return 0;
     }

@@ -109,6 +109,13 @@ typedef struct DiskState {
     char *illegal_reason;
 } DiskState;
 
+typedef struct TransferState {
+    int64_t transferred; // bytes, as the host has told last
+    bool active;         // clients are connected
+    bool extend;         // a client has asked for more time
+    int64_t seen_ms, renew_ms; // monotonic: last sign of life; when the ticket must be renewed
+} TransferState;
+
 typedef struct DataCenterState {
     Entity *spm; // host, a reference; NULL when none holds the lease
     bool connecting; // an election is under way
@@ -138,6 +145,11 @@ static inline StorageDomainState *storage_domain_state(const Entity *domain)
 static inline DiskState *disk_state(const Entity *disk)
 {
     return disk->state;
+}
+
+static inline TransferState *transfer_state(const Entity *transfer)
+{
+    return transfer->state;
 }
 
 static inline DataCenterState *data_center_state(const Entity *data_center)

@@ -190,6 +190,12 @@ void reply_removed(Request *request)
 
 // ---- common ends
 
+typedef enum EndingWait {
+    WAIT_AS_ASKED, // by async=false
+    WAIT_ALWAYS,
+    WAIT_NEVER,
+} EndingWait;
+
 typedef struct Ending {
     Request *request;
     ApiAction *result;
@@ -197,7 +203,7 @@ typedef struct Ending {
     Array operations; // ids
     int status;
     size_t waiting; // operations whose end is still to come
-    bool waits;
+    EndingWait wait;
     Fail why;
 } Ending;
 
@@ -288,7 +294,8 @@ static void ending_operations_durable(const Fail *why, void *argument)
 {
     Ending *ending = argument;
     Manager *manager = ending->request->manager;
-    bool waits = ending->waits || request_waits(ending->request);
+    bool waits = ending->wait == WAIT_ALWAYS ||
+                 (ending->wait == WAIT_AS_ASKED && request_waits(ending->request));
     if (fail_is_set(why)) {
         ending_durable(why, ending);
         return;
@@ -320,7 +327,15 @@ void commit_and_wait(Request *request, Change *change, const char *operation, in
                      const char *path)
 {
     Ending *ending = ending_new(request, NULL, status, path);
-    ending->waits = true;
+    ending->wait = WAIT_ALWAYS;
+    commit_with(change, operation, ending);
+}
+
+void commit_and_begin(Request *request, Change *change, const char *operation, int status,
+                      const char *path)
+{
+    Ending *ending = ending_new(request, NULL, status, path);
+    ending->wait = WAIT_NEVER;
     commit_with(change, operation, ending);
 }
 

@@ -30,5 +30,8 @@ void commit_and_run(Request *request, Change *change, const char *operation, int
 // The same for short operations whose outcome every client wants to hear.
 void commit_and_wait(Request *request, Change *change, const char *operation, int status,
                      const char *path);
+// The same for operations that end only when the client does something more: never waits.
+void commit_and_begin(Request *request, Change *change, const char *operation, int status,
+                      const char *path);
 // Several operations, answered with an action.
 void commit_and_run_all(Request *request, Change *change, const Array *operations);
