@@ -14,6 +14,7 @@ typedef struct Hypervisor Hypervisor;
 typedef struct Vms Vms;
 typedef struct Storage Storage;
 typedef struct ImageServer ImageServer;
+typedef struct ConsoleServer ConsoleServer;
 typedef struct HostNetwork HostNetwork;
 typedef struct HostReport HostReport;
 
@@ -30,6 +31,7 @@ typedef struct Agent {
     Vms *vms;
     Storage *storage;
     ImageServer *images;
+    ConsoleServer *consoles;
     HostNetwork *network;
     HostReport *report;
     uv_signal_t sigint, sigterm;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/console/console_server.h"
 #include "agent/enrol.h"
 #include "agent/identity.h"
 #include "agent/image/image_server.h"
@@ -64,6 +65,7 @@ static void agent_stop(Agent *agent)
     agent->stopping = true;
     log_notice("agent.stop", LOG_NONE, "Stopping; guests keep running.");
     rpc_server_stop(agent->rpc);
+    console_server_stop(agent->consoles);
     image_server_stop(agent->images);
     host_report_stop(agent->report);
     host_network_stop(agent->network);
@@ -103,6 +105,8 @@ static int agent_start(Agent *agent, Fail *why)
     agent->images = image_server_new(agent, why);
     if (!agent->images)
         return fail_to_errno(why->code);
+    agent->consoles = console_server_new(agent);
+    rpc_server_on_http(agent->rpc, console_server_adopt, agent->consoles);
     agent->network = host_network_new(agent);
     agent->hypervisor = hypervisor_new(agent);
     agent->vms = vms_new(agent);

@@ -741,17 +741,38 @@ const char *stream_peer(const Stream *stream)
     return stream->peer;
 }
 
-char *stream_peer_name(const Stream *stream)
+static char *stream_peer_member(const Stream *stream, int member)
 {
     X509 *certificate = stream->ssl ? SSL_get1_peer_certificate(stream->ssl) : NULL;
     if (!certificate)
         return NULL;
-    char name[256];
-    int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
-                                           sizeof(name));
+    char text[256];
+    int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), member, text,
+                                           sizeof(text));
     X509_free(certificate);
-    bool whole = length > 0 && strlen(name) == (size_t)length; // no NUL that hides the rest
-    return whole ? memory_string(name) : NULL;
+    bool whole = length > 0 && strlen(text) == (size_t)length; // no NUL that hides the rest
+    return whole ? memory_string(text) : NULL;
+}
+
+char *stream_peer_name(const Stream *stream)
+{
+    return stream_peer_member(stream, NID_commonName);
+}
+
+char *stream_peer_unit(const Stream *stream)
+{
+    return stream_peer_member(stream, NID_organizationalUnitName);
+}
+
+void stream_keep_alive(Stream *stream)
+{
+    int on = 1, idle_s = 60, step_s = 10, steps = 3;
+    if (stream->fd < 0)
+        return;
+    setsockopt(stream->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPINTVL, &step_s, sizeof(step_s));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPCNT, &steps, sizeof(steps));
 }
 
 char *stream_local_address(const Stream *stream)

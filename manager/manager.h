@@ -17,6 +17,7 @@ typedef struct Identity Identity;
 typedef struct Fleet Fleet;
 typedef struct Transfers Transfers;
 typedef struct Control Control;
+typedef struct SerialConsoles SerialConsoles;
 
 typedef struct Manager {
     uv_loop_t *loop;
@@ -30,6 +31,7 @@ typedef struct Manager {
     Fleet *fleet;
     Transfers *transfers;
     Control *control;
+    SerialConsoles *consoles;
     CertificatePair authority, certificate;
     TlsContext *server_tls, *agent_tls;
     HttpServer *http;

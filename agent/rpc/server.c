@@ -63,6 +63,8 @@ struct RpcServer {
     uv_async_t async;
     uv_mutex_t lock; // guards events
     List events;
+    void (*http)(Stream *stream, void *argument); // NULL: no HTTP here
+    void *http_argument;
 };
 
 struct Call {
@@ -575,10 +577,24 @@ static bool data_is_stomp(const char *data)
     return *data == '\n';
 }
 
+// HTTP: it is no session of ours.
+static void session_give(Session *session)
+{
+    session->closed = true;
+    list_remove(&session->node);
+    uv_timer_stop(&session->timer);
+    session->server->http(TAKE(session->stream), session->server->http_argument);
+    session_unref(session);
+}
+
 static size_t session_detect(Session *session, const char *data, size_t length)
 {
     if (length < DETECT_BYTES)
         return 0;
+    if (!memcmp(data, "GET /", 5) && session->server->http) {
+        session_give(session);
+        return 0;
+    }
     if (!data_is_stomp(data)) {
         log_info("rpc.unknown", LOG_NONE, "A client at %s speaks an unknown protocol.",
                  stream_peer(session->stream));
@@ -749,9 +765,17 @@ void rpc_server_set_ready(RpcServer *server)
     server->ready = true;
 }
 
+void rpc_server_on_http(RpcServer *server, void (*adopt)(Stream *stream, void *argument),
+                        void *argument)
+{
+    server->http = adopt;
+    server->http_argument = argument;
+}
+
 void rpc_server_stop(RpcServer *server)
 {
     server->stopping = true;
+    server->http = NULL;
     listener_close(server->listener);
     listener_close(server->local);
     server->listener = server->local = NULL;
