@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 import urllib.request
 import zlib
@@ -215,6 +216,8 @@ class MainJobTest(unittest.TestCase):
             except OSError:  # it has ended
                 break
             if password and told.rstrip().endswith(b"Password:"):
+                # What is written before the viewer stops the echo is thrown away.
+                wait_until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, 10, "no echo")
                 os.write(terminal, f"{password}\n".encode())
                 password = ""
         os.close(terminal)
