@@ -11,6 +11,7 @@
 #include "agent/network/host_network.h"
 #include "agent/report/proc.h"
 #include "agent/rpc/verbs.h"
+#include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "base/file.h"
 #include "base/xml.h"
@@ -350,6 +351,7 @@ void host_get_capabilities(Call *call)
     write_features(&writer, agent);
     write_storage(&writer);
     write_affinity(&writer);
+    hooks_write_installed(agent, &writer);
     host_network_write_capabilities(agent->network, &writer);
     json_close(&writer, '}');
     if (connection)

@@ -207,8 +207,9 @@ int volume_metadata_describe(VolumeMetadata *metadata, const char *description)
         return -EINVAL;
     size_t length = utf8_prefix(description, VOLUME_DESCRIPTION_MAX);
     trim(&description, &length); // as readers do
-    AUTO_FREE char *before = metadata->description;
-    metadata->description = memory_bytes(description, length);
+    char *text = memory_bytes(description, length);
+    free(metadata->description);
+    metadata->description = text;
     return 0;
 }
 

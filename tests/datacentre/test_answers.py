@@ -3,11 +3,13 @@
 
 import base64
 import contextlib
+import hashlib
 import pathlib
 import shutil
 import sys
 import tempfile
 import unittest
+import uuid
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
@@ -68,11 +70,23 @@ GUEST = {
 }
 
 
+HOOKS = "/var/lib/vireo/hooks"
+HOOKED = """\
+<domain type='kvm' xmlns:ovirt-vm='http://ovirt.org/vm/1.0'>
+ <name>hooked</name><uuid>{id}</uuid><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+ <os><type arch='x86_64' machine='q35'>hvm</type></os>
+ <metadata><ovirt-vm:vm><ovirt-vm:custom>
+  <ovirt-vm:colour>light blue</ovirt-vm:colour><ovirt-vm:LD_PRELOAD>/x</ovirt-vm:LD_PRELOAD>
+ </ovirt-vm:custom></ovirt-vm:vm></metadata>
+</domain>
+"""
+
+
 class AnswersTest(unittest.TestCase):
     def setUp(self):
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="vireo-answers-"))
         self.addCleanup(shutil.rmtree, self.state)
-        self.centre = DataCentre(self.state)
+        self.centre = DataCentre(self.state, agent_options={"hooks_directory": HOOKS})
         self.addCleanup(self.centre.kill)
         self.centre.start()
         self.client = Client(str(self.centre.host.path("/run/vireo/agent.sock")))
@@ -162,6 +176,54 @@ class AnswersTest(unittest.TestCase):
         with self.assertRaises(CallError) as caught:
             call("VM.hotplugMemory", vmID=guest, params={"vmId": guest})
         self.assertEqual(caught.exception.code, 70)
+
+    def hook(self, point, name, text, mode=0o755):
+        path = self.centre.host.directory / HOOKS[1:] / point / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n" + text)
+        path.chmod(mode)
+        return path
+
+    def refused(self, code, method, **parameters):
+        with self.assertRaises(CallError) as caught:
+            self.client.call(method, **parameters)
+        self.assertEqual(caught.exception.code, code, caught.exception.message)
+        return caught.exception.message
+
+    def test_hooks(self):
+        call, guest = self.client.call, str(uuid.uuid4())
+        log = self.centre.host.directory / HOOKS[1:] / "log"
+        self.assertEqual(call("Host.getCapabilities")["hooks"], {})
+        script = self.hook("before_vm_start", "10_title", (
+            f'sed -i "s|<name>|<title>$colour $LD_PRELOAD $vmId</title><name>|" "$_hook_domxml"\n'
+            f'echo start >>{HOOKS}/log\n'))
+        self.hook("before_vm_start", "20_no_program", "exit 2\n", 0o644)
+        self.hook("after_vm_start", "10_fails", f"echo after >>{HOOKS}/log; exit 1\n")
+        self.assertEqual(call("Host.getCapabilities")["hooks"]["before_vm_start"], {
+            "10_title": {"checksum": hashlib.sha256(script.read_bytes()).hexdigest()}})
+        call("VM.create", vmID=guest, vmParams={"vmId": guest, "xml": HOOKED.format(id=guest)})
+        wait_until(lambda: self.guest_state(guest) in ("Powering up", "Up"), 30, "the guest")
+        self.assertIn(f"<title>light blue  {guest}</title>",
+                      call("Host.dumpxmls", vmList=[guest])[guest])
+        wait_until(lambda: log.read_text() == "start\nafter\n", 20, "the hooks")
+        self.hook("before_vm_pause", "10_warns", f"echo one >>{HOOKS}/log; exit 1\n")
+        self.hook("before_vm_pause", "20_stops", f"echo two >>{HOOKS}/log; echo not now >&2; exit 2\n")
+        self.hook("before_vm_pause", "30_never", f"echo three >>{HOOKS}/log\n")
+        self.assertIn("not now", self.refused(1500, "VM.pause", vmID=guest))
+        self.assertEqual(log.read_text(), "start\nafter\none\ntwo\n")
+        self.hook("before_memory_hotplug", "10", "exit 1\n")
+        self.refused(1500, "VM.hotplugMemory", vmID=guest,
+                     params={"vmId": guest, "memory": {"size": 64, "node": 0}})
+        self.hook("before_vm_destroy", "10", "exit 1\n")
+        self.refused(1500, "VM.destroy", vmID=guest)
+        self.hook("before_vm_destroy", "10", "exit 0\n")
+        call("VM.destroy", vmID=guest)
+        self.hook("before_vm_start", "30_refuses", "echo no luck today >&2; exit 1\n")
+        call("VM.create", vmID=guest, vmParams={"vmId": guest, "xml": HOOKED.format(id=guest)})
+        wait_until(lambda: self.guest_state(guest) == "Down", 30, "the refusal")
+        self.assertIn("no luck today", call("VM.getStats", vmID=guest)[0]["exitMessage"])
+        self.assertEqual([name.name for name in self.centre.host.path("/run/vireo").glob("hook-*")],
+                         [])
 
     def paused_event(self, guest):
         self.client.call("Host.ping")
