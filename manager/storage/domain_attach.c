@@ -345,7 +345,7 @@ static void undo_manage(Operation *operation)
     Entity *data_center = step_data_center(operation);
     if (!context_first(operation) || !data_center)
         operation_done(operation);
-    else
+    else if (!domain_step_await_hosts(operation))
         pool_disconnect_hosts(operation->manager, data_center, unmanaged,
                               step_wait_new(operation));
 }
@@ -409,7 +409,7 @@ static void act_tell_hosts(Operation *operation)
     Entity *data_center = step_data_center(operation);
     if (!data_center)
         operation_done(operation);
-    else
+    else if (!domain_step_await_hosts(operation))
         pool_connect_hosts(operation->manager, data_center, hosts_told, step_wait_new(operation));
 }
 

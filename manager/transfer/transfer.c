@@ -416,6 +416,9 @@ static void act_serve(Operation *operation)
 {
     if (transfer_is_over(operation))
         return;
+    TransferState *state = transfer_state(step_transfer(operation));
+    if (!state->seen_ms) // nobody was silent while the manager was away
+        state->seen_ms = clock_monotonic_ms();
     operation_progress(operation, -1);
     switch (transfer_of(operation)->phase) {
     case API_IMAGE_TRANSFER_PHASE_FINALIZING_SUCCESS: operation_done(operation); break;
