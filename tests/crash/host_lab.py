@@ -1,6 +1,7 @@
 """A data centre with a real host, and the question whether inventory, storage and host agree."""
 
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -105,7 +106,6 @@ class HostTest(unittest.TestCase):
 
     def targets(self, vm):
         """Serial numbers of the disks of a running VM."""
-        import re
         return set(re.findall(r"<serial>([0-9a-f-]{36})</serial>", self.host.virsh("dumpxml", vm)))
 
     def add_vm(self, disks=()):
@@ -128,9 +128,9 @@ class HostTest(unittest.TestCase):
         for name in ("vmlinuz", "initrd.img"):
             shutil.copy(GUEST / name, folder / name)
 
-    def start_vm(self, vm):
+    def start_vm(self, vm, states=("up",)):
         self.rest.post(f"/vms/{vm}/start")
-        self.wait(lambda: self.status(f"/vms/{vm}") == "up", "VM up", 180)
+        self.wait(lambda: self.status(f"/vms/{vm}") in states, "VM up", 180)
 
     # ---- agreeing
 

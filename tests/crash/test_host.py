@@ -12,6 +12,7 @@ import unittest
 from host_lab import GIB, GUEST, HostTest, RestFault
 
 FULL = bool(os.environ.get("VIREO_CRASH_FULL"))
+RUNS = ("powering_up", "up")  # it is "up" when its guest agent has spoken
 # Seconds from the request to the death.
 MOMENTS = (0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8) if FULL else (0, 0.1)
 
@@ -167,13 +168,13 @@ class DeathTest(HostTest):
             self.rest.post(f"/vms/{vm}/start")
 
         def is_settled(_):
-            self.wait(lambda: self.status(f"/vms/{vm}") in ("up", "down"), "VM up or down")
+            self.wait(lambda: self.status(f"/vms/{vm}") in (*RUNS, "down"), "VM up or down")
             self.check_agreement()
         self.deaths(start, is_settled)
 
         def stop():
             if self.status(f"/vms/{vm}") == "down":
-                self.start_vm(vm)
+                self.start_vm(vm, RUNS)
             self.wait_ended()
             self.rest.post(f"/vms/{vm}/stop")
         self.deaths(stop, lambda _: self.wait(lambda: self.status(f"/vms/{vm}") == "down", "down"),
