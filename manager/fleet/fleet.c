@@ -79,6 +79,22 @@ Entity *fleet_host_of_cluster(Manager *manager, const char *cluster)
     return NULL;
 }
 
+bool fleet_host_returns(const Entity *host)
+{
+    ApiHostStatus status = host_state(host)->status;
+    return host_state(host)->link && (status == API_HOST_STATUS_CONNECTING ||
+                                      status == API_HOST_STATUS_INITIALIZING ||
+                                      status == API_HOST_STATUS_UNASSIGNED);
+}
+
+bool fleet_hosts_return(Manager *manager, const Entity *data_center)
+{
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
+        if (host_data_center(manager, host) == data_center && fleet_host_returns(host))
+            return true;
+    return false;
+}
+
 void fleet_explain_no_host(Manager *manager, const Entity *data_center, Fail *why)
 {
     AUTO_STRBUF text = {0};

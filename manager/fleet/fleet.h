@@ -27,6 +27,11 @@ Entity *fleet_host_of_data_center(Manager *manager, const Entity *data_center);
 Entity *fleet_host_of_cluster(Manager *manager, const char *cluster);
 // The host that manages the data centre's storage, or NULL and NO_HOST.
 Entity *fleet_storage_manager(Manager *manager, const Entity *data_center, Fail *why);
+// Not up, but expected to be soon: just after the manager's start, or while its agent restarts. Ends
+// when the host is up, or has been silent for host_grace_seconds.
+bool fleet_host_returns(const Entity *host);
+// Likewise, any host of the data centre.
+bool fleet_hosts_return(Manager *manager, const Entity *data_center);
 // Says why a data centre has no usable host: which hosts there are and what they are doing.
 void fleet_explain_no_host(Manager *manager, const Entity *data_center, Fail *why);
 

@@ -22,7 +22,8 @@ static void job_view(Request *request, const Item *item, Arena *scratch, void *t
     ApiJob *view = target;
     view->id = row->id;
     view->description = arena_string(scratch, title);
-    view->status = row->status;
+    // One that is about to end still holds its locks.
+    view->status = operation_find(request->manager, row->id) ? API_JOB_STATUS_STARTED : row->status;
     view->start_time = row->start_time;
     view->end_time = row->end_time;
     view->last_updated = row->last_progress;

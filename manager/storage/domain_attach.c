@@ -329,27 +329,6 @@ static void act_manage(Operation *operation)
         pool_elect(operation->manager, data_center, host, managed, step_wait_new(operation));
 }
 
-static void unmanaged(const Fail *why, void *argument)
-{
-    Operation *operation = step_wait_end(argument);
-    if (!operation)
-        return;
-    if (fail_is_set(why))
-        step_fail(operation, why);
-    else
-        operation_done(operation);
-}
-
-static void undo_manage(Operation *operation)
-{
-    Entity *data_center = step_data_center(operation);
-    if (!context_first(operation) || !data_center)
-        operation_done(operation);
-    else
-        pool_disconnect_hosts(operation->manager, data_center, unmanaged,
-                              step_wait_new(operation));
-}
-
 // ---- active
 
 static void activated(Operation *operation)
@@ -383,14 +362,100 @@ static void act_activate(Operation *operation)
                          NULL, activate_answered);
 }
 
+// ---- out of use again: first it is no longer wanted, then everybody hears of that
+
+static void disused(const Fail *why, void *argument)
+{
+    Operation *operation = step_wait_end(argument);
+    if (!operation)
+        return;
+    if (fail_is_set(why))
+        step_fail(operation, why);
+    else
+        operation_done(operation);
+}
+
+static void disuse_leave(const Fail *why, void *argument)
+{
+    Operation *operation = step_wait_end(argument);
+    Entity *data_center = operation ? step_data_center(operation) : NULL;
+    (void)why; // hosts that did not hear it hear it when they connect
+    if (!operation)
+        return;
+    if (data_center && step_storage_domain(operation))
+        pool_leave_server(operation->manager, data_center, step_storage_domain(operation), disused,
+                          step_wait_new(operation));
+    else
+        operation_done(operation);
+}
+
+static void disuse_answered(Operation *operation, const Json *result, const Fail *why, int code)
+{
+    (void)result;
+    if (fail_is_set(why) && domain_step_lost_role(operation, step_host(operation), why, code))
+        return;
+    // One that the pool does not know, or can't reach, is not in use.
+    if (step_data_center(operation))
+        pool_connect_hosts(operation->manager, step_data_center(operation), disuse_leave,
+                           step_wait_new(operation));
+    else
+        operation_done(operation);
+}
+
+static void write_same_master(Operation *operation, JsonWriter *writer)
+{
+    const ApiDataCenter *data_center = ENTITY_OBJECT(step_data_center(operation), DataCenter);
+    json_add_string(writer, "masterSdUUID", UUID_ZERO);
+    json_add_integer(writer, "masterVersion", data_center->master_version.value);
+}
+
+static void disuse_everywhere(Operation *operation, Entity *data_center)
+{
+    if (domain_step_await_hosts(operation))
+        return;
+    if (context_first(operation)) {
+        pool_disconnect_hosts(operation->manager, data_center, disused, step_wait_new(operation));
+        return;
+    }
+    Entity *host = domain_step_manager(operation);
+    if (host)
+        domain_step_call(operation, host, "StorageDomain.deactivate", data_center->id,
+                         write_same_master, disuse_answered);
+}
+
+static void undo_use(Operation *operation)
+{
+    Entity *domain = step_storage_domain(operation), *data_center = step_data_center(operation);
+    if (!domain || !data_center) {
+        operation_done(operation);
+        return;
+    }
+    if (ENTITY_OBJECT(domain, StorageDomain)->wanted_active != API_TRUE) {
+        disuse_everywhere(operation, data_center);
+        return;
+    }
+    Change *change = operation_change(operation);
+    ((ApiStorageDomain *)change_edit(change, domain)->object)->wanted_active = API_FALSE;
+    operation_remember(operation, change, 0);
+}
+
+static void undo_manage(Operation *operation)
+{
+    if (context_first(operation))
+        undo_use(operation);
+    else
+        operation_done(operation);
+}
+
 static void undo_activate(Operation *operation)
 {
-    Change *change = operation_change(operation);
-    Entity *domain = step_storage_domain(operation);
-    if (domain)
-        ((ApiStorageDomain *)change_edit(change, domain)->object)->wanted_active = API_FALSE;
-    operation_done_with(operation, change);
+    if (context_first(operation))
+        operation_done(operation); // with the step before
+    else
+        undo_use(operation);
 }
+
+// ---- all hosts
 
 static void hosts_told(const Fail *why, void *argument)
 {
@@ -409,7 +474,7 @@ static void act_tell_hosts(Operation *operation)
     Entity *data_center = step_data_center(operation);
     if (!data_center)
         operation_done(operation);
-    else
+    else if (!domain_step_await_hosts(operation))
         pool_connect_hosts(operation->manager, data_center, hosts_told, step_wait_new(operation));
 }
 
@@ -441,17 +506,17 @@ const OperationKind storage_domain_attach_kind = {
 
 // ---- out of maintenance: the pool knows the domain already
 
-// What is wanted is durable first: the pool's hosts connect to what is wanted.
+// What is wanted is durable before the pool hears of it: its hosts connect to what is wanted.
 static void act_want(Operation *operation)
 {
     activated(operation);
 }
 
 static const OperationStep activate_steps[] = {
-    {"want", "Marking the domain", act_want, undo_activate, 0},
     {"connect", "Connecting the storage to the host", domain_step_connect, domain_step_disconnect,
      0},
-    {"manage", "Waiting for a storage manager", act_manage, undo_manage, 0},
+    {"want", "Marking the domain", act_want, undo_use, 0},
+    {"manage", "Waiting for a storage manager", act_manage, NULL, 0},
     {"activate", "Activating the domain", act_activate, NULL, 0},
     {"hosts", "Telling all hosts", act_tell_hosts, NULL, 0},
 };

@@ -101,7 +101,9 @@ static void act_deactivate(Operation *operation)
     if (!data_center || !domain_step_domain(operation))
         return;
     if (context_last(operation)) {
-        pool_disconnect_hosts(operation->manager, data_center, released, step_wait_new(operation));
+        if (!domain_step_await_hosts(operation))
+            pool_disconnect_hosts(operation->manager, data_center, released,
+                                  step_wait_new(operation));
         return;
     }
     Entity *host = domain_step_manager(operation);
@@ -126,7 +128,7 @@ static void act_tell_hosts(Operation *operation)
     Entity *data_center = step_data_center(operation);
     if (!data_center || context_last(operation))
         operation_done(operation);
-    else
+    else if (!domain_step_await_hosts(operation))
         pool_connect_hosts(operation->manager, data_center, hosts_told, step_wait_new(operation));
 }
 
@@ -135,7 +137,7 @@ static void act_leave_servers(Operation *operation)
     Entity *data_center = step_data_center(operation), *domain = step_storage_domain(operation);
     if (!data_center || !domain || context_last(operation))
         operation_done(operation);
-    else
+    else if (!domain_step_await_hosts(operation))
         pool_leave_server(operation->manager, data_center, domain, hosts_told,
                           step_wait_new(operation));
 }

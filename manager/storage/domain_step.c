@@ -10,6 +10,8 @@
 #include "manager/storage/task_step.h"
 #include "proto/vdsm.h"
 
+enum { HOSTS_POLL_MS = 200 };
+
 Entity *domain_step_domain(Operation *operation)
 {
     AUTO_FAIL why = {0};
@@ -45,6 +47,8 @@ Entity *domain_step_manager(Operation *operation)
         data_center ? fleet_storage_manager(operation->manager, data_center, &why) : NULL;
     if (!data_center)
         fail_set(&why, FAIL_NOT_FOUND, "The data center was removed meanwhile.");
+    if (!host && data_center) // nobody else looks for one while we hold the data centre
+        pool_need_manager(operation->manager, data_center);
     if (!host)
         step_put_off(operation, &why);
     return host;
@@ -119,14 +123,27 @@ static void server_left(Operation *operation, const Json *result, const Fail *wh
     operation_done(operation);
 }
 
-// A host that is away has no mounts to leave when it comes back, or keeps an unused one.
+// A host that is away for long has no mounts to leave when it comes back, or keeps an unused one.
 void domain_step_disconnect(Operation *operation)
 {
     Entity *host = step_host(operation);
-    if (!host || !step_storage_domain(operation) || !host_link_is_open(host_state(host)->link))
+    if (!host || !step_storage_domain(operation))
         operation_done(operation);
-    else
+    else if (host_link_is_open(host_state(host)->link))
         call_server(operation, host, "StoragePool.disconnectStorageServer", server_left);
+    else if (fleet_host_returns(host))
+        operation_wait(operation, HOSTS_POLL_MS);
+    else
+        operation_done(operation);
+}
+
+bool domain_step_await_hosts(Operation *operation)
+{
+    Entity *data_center = step_data_center(operation);
+    if (!data_center || !fleet_hosts_return(operation->manager, data_center))
+        return false;
+    operation_wait(operation, HOSTS_POLL_MS);
+    return true;
 }
 
 // ---- asking and calling

@@ -13,6 +13,10 @@ Entity *domain_step_manager(Operation *operation);
 // True when the host has lost the role of storage manager: the step was put off.
 bool domain_step_lost_role(Operation *operation, Entity *host, const Fail *why, int code);
 
+// True while hosts of the data centre are about to come back, as after the manager's restart: what
+// is to be said to all hosts waits for them. The step was put off.
+bool domain_step_await_hosts(Operation *operation);
+
 // Whole acts: the domain's server is connected to the context's host, or is left by it.
 void domain_step_connect(Operation *operation);
 void domain_step_disconnect(Operation *operation);

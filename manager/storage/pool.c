@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "manager/events/event_log.h"
 #include "manager/fleet/fleet.h"
+#include "manager/operations/operation.h"
 #include "proto/vdsm.h"
 
 // ---- pieces
@@ -127,6 +128,7 @@ typedef struct PoolJob {
     Entity *host, *data_center; // references
     Array domains;              // references
     size_t next;
+    bool moved; // tried with the master that an operation moves to
     PoolDone done;
     void *argument;
 } PoolJob;
@@ -144,12 +146,39 @@ static void job_end(PoolJob *job, const Fail *why)
     free(job);
 }
 
+static void job_connect_pool(PoolJob *job);
+
+// The operation that moves the role of the master, when hosts may have done so already.
+static const ApiOperationContext *moving_master(const PoolJob *job)
+{
+    const Operation *holder = operation_holding(job->manager, job->data_center->id);
+    const ApiOperationContext *context = holder ? operation_context(holder) : NULL;
+    return context && context->new_master ? context : NULL;
+}
+
 static void job_connected(const Json *result, const Fail *why, int code, void *argument)
 {
     PoolJob *job = argument;
     (void)result;
-    (void)code;
+    if (code == VDSM_POOL_WRONG_MASTER && !job->moved && moving_master(job)) {
+        job->moved = true;
+        job_connect_pool(job);
+        return;
+    }
     job_end(job, why);
+}
+
+static void write_pool(JsonWriter *writer, const PoolJob *job, const char *master, int64_t version)
+{
+    json_open(writer, '{');
+    json_add_string(writer, "storagepoolID", job->data_center->id);
+    json_add_integer(writer, "hostID", ENTITY_OBJECT(job->host, Host)->number.value);
+    json_add_string(writer, "scsiKey", job->data_center->id);
+    json_add_string(writer, "masterSdUUID", master);
+    json_add_integer(writer, "masterVersion", version);
+    json_key(writer, "domainDict");
+    pool_write_domain_map(writer, &job->domains);
+    json_close(writer, '}');
 }
 
 static void job_connect_pool(PoolJob *job)
@@ -157,20 +186,16 @@ static void job_connect_pool(PoolJob *job)
     StrBuf params = {0};
     JsonWriter writer = {.out = &params};
     const ApiDataCenter *object = ENTITY_OBJECT(job->data_center, DataCenter);
+    const ApiOperationContext *moving = job->moved ? moving_master(job) : NULL;
     Entity *master = pool_master(job->manager, job->data_center);
     if (!master || !domain_wanted(master)) {
         job_end(job, NULL);
         return;
     }
-    json_open(&writer, '{');
-    json_add_string(&writer, "storagepoolID", job->data_center->id);
-    json_add_integer(&writer, "hostID", ENTITY_OBJECT(job->host, Host)->number.value);
-    json_add_string(&writer, "scsiKey", job->data_center->id);
-    json_add_string(&writer, "masterSdUUID", master->id);
-    json_add_integer(&writer, "masterVersion", object->master_version.value);
-    json_key(&writer, "domainDict");
-    pool_write_domain_map(&writer, &job->domains);
-    json_close(&writer, '}');
+    if (moving)
+        write_pool(&writer, job, moving->new_master, moving->master_version.value);
+    else
+        write_pool(&writer, job, master->id, object->master_version.value);
     host_call_entity(job->manager, job->host, "StoragePool.connect", &params, POOL_CALL_MS,
                      job_connected, job);
 }

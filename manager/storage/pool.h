@@ -8,6 +8,10 @@ enum { POOL_CALL_MS = 180000 };
 
 typedef void (*PoolDone)(const Fail *why, void *argument);
 
+// Looks for a host to manage the storage even while an operation holds the data centre: for that
+// operation, which needs one.
+void pool_need_manager(Manager *manager, Entity *data_center);
+
 // Connects the host to all active storage of its data centre, and to the pool; also tells it anew
 // which domains there are. Done at once when there is none yet.
 void pool_connect_host(Manager *manager, Entity *host, PoolDone done, void *argument);

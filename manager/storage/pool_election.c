@@ -208,12 +208,18 @@ static void pool_look_for_manager(Manager *manager, Entity *data_center)
     const DataCenterState *state = data_center_state(data_center);
     Entity *master = pool_master(manager, data_center), *last;
     if (!master || ENTITY_OBJECT(master, StorageDomain)->wanted_active != API_TRUE ||
-        operation_holding(manager, data_center->id) ||
         former_manager_returns(manager, state, &last))
         return;
     Entity *host = last ? last : fleet_host_of_data_center(manager, data_center);
     if (host)
         pool_elect(manager, data_center, host, NULL, NULL);
+}
+
+void pool_need_manager(Manager *manager, Entity *data_center)
+{
+    const DataCenterState *state = data_center_state(data_center);
+    if (!state->spm && !state->connecting && clock_monotonic_ms() >= state->elect_at_ms)
+        pool_look_for_manager(manager, data_center);
 }
 
 // ---- space
@@ -289,8 +295,8 @@ void pool_refresh_space(Manager *manager, Entity *data_center)
 static void pool_tick(Manager *manager, Entity *data_center, int64_t now)
 {
     DataCenterState *state = data_center_state(data_center);
-    if (!state->spm && !state->connecting && now >= state->elect_at_ms)
-        pool_look_for_manager(manager, data_center);
+    if (!operation_holding(manager, data_center->id))
+        pool_need_manager(manager, data_center);
     if (state->spm && now >= state->space_at_ms)
         pool_refresh_space(manager, data_center);
     if (now < state->sweep_at_ms)

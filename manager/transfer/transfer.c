@@ -439,6 +439,9 @@ static void act_serve(Operation *operation)
 {
     if (transfer_is_over(operation))
         return;
+    TransferState *state = transfer_state(step_transfer(operation));
+    if (!state->seen_ms) // nobody was silent while the manager was away
+        state->seen_ms = clock_monotonic_ms();
     operation_progress(operation, -1);
     TransferState *state = transfer_state(step_transfer(operation));
     if (!state->seen_ms) // we have just started: the client's time begins anew

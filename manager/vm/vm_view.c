@@ -8,14 +8,20 @@
 #include "manager/fleet/fleet.h"
 #include "manager/operations/operation.h"
 #include "manager/vm/vm_start.h"
+#include "manager/vm/vm_stop.h"
 
 ApiVmStatus vm_status(Manager *manager, const Entity *vm)
 {
     const VmState *state = vm_state(vm);
-    if (state->status && state->status != API_VM_STATUS_DOWN)
-        return state->status;
     const Operation *holder = operation_holding(manager, vm->id);
     bool starting = holder && holder->kind == &vm_start_kind && !holder->undoing;
+    // Whoever waits for it to be up or down may act at once: not while it is still held.
+    if (state->status == API_VM_STATUS_UP && starting)
+        return API_VM_STATUS_POWERING_UP;
+    if (state->status && state->status != API_VM_STATUS_DOWN)
+        return state->status;
+    if (holder && holder->kind == &vm_stop_kind)
+        return API_VM_STATUS_POWERING_DOWN;
     return starting || state->host ? API_VM_STATUS_WAIT_FOR_LAUNCH : API_VM_STATUS_DOWN;
 }
 

@@ -102,6 +102,10 @@ class CrashLab(StorageTest):
         paths = {domains[identity]["storage"]["path"] for identity in active}
         if sum(host.spm for host in self.hosts) != (1 if active else 0):
             yield f"storage is managed by {[host.name for host in self.hosts if host.spm]}"
+        shown = {row["name"]: row.get("spm", {}).get("status") for row in self.rows("/hosts", "host")}
+        for host in self.hosts:
+            if (shown[host.name] == "spm") != host.spm:
+                yield f"{host.name} is shown as {shown[host.name]}"
         for host in self.hosts:
             if host.connected != paths:
                 yield f"{host.name} is connected to {host.connected}, not {paths}"

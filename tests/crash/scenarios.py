@@ -70,28 +70,26 @@ def first_domain(lab):
     lab.facts["first"] = lab.add_posix_domain(lab.name("first"))
 
 
+def put_away(lab, row):
+    if row["status"] == "active":
+        deactivate(lab, row["id"])
+    lab.manager.delete(lab.attached(row["id"]))
+    lab.wait_gone(lab.attached(row["id"]))
+
+
 def clear(lab):
-    """The data center is without storage again, what was made for the case before is gone."""
+    """The data center is without storage again; the master goes last."""
     rows = lab.rows(lab.attached(), "storage_domain")
     for row in sorted(rows, key=lambda row: row.get("master") == "true"):
-        if row["status"] == "active":
-            deactivate(lab, row["id"])
-    rows = lab.rows(lab.attached(), "storage_domain")
-    for row in sorted(rows, key=lambda row: row.get("master") == "true"):
-        lab.manager.delete(lab.attached(row["id"]))
-        lab.wait_gone(lab.attached(row["id"]))
+        put_away(lab, row)
     lab.wait_ended()
 
 
 def keep_first(lab):
     """As clear(), but the first domain stays active."""
     for row in lab.rows(lab.attached(), "storage_domain"):
-        if row["id"] == lab.facts["first"]:
-            continue
-        if row["status"] == "active":
-            deactivate(lab, row["id"])
-        lab.manager.delete(lab.attached(row["id"]))
-        lab.wait_gone(lab.attached(row["id"]))
+        if row["id"] != lab.facts["first"]:
+            put_away(lab, row)
     lab.wait_ended()
 
 

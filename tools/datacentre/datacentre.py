@@ -16,16 +16,18 @@ NETWORK = "ovirtmgmt"
 
 
 class DataCentre:
-    """`tell` is called with a line for each step.
+    """`tell` is called with a line for each step. local=False gives a data center of shared storage,
+    on folders that are bind-mounted.
 
     Everything is under `state_dir`; a second start finds it all again."""
 
     await_seconds = 60  # at later starts
 
     def __init__(self, state_dir, port=None, build_dir=None, kvm=None, internet=False,
-                 manager_options=None, agent_options=None, tell=lambda line: None):
+                 manager_options=None, agent_options=None, local=True, tell=lambda line: None):
         self.state = pathlib.Path(state_dir).resolve()
         self.tell = tell
+        self.local = local
         self.port = port or self._remembered("port") or free_port()
         proxy_port = self._remembered("proxy_port") or free_port()
         self.manager = Manager(self.state, self.port, build_dir,
@@ -147,7 +149,7 @@ class DataCentre:
     def _build(self, rest):
         """Every step looks first, so one that was interrupted is taken up again."""
         data_center = self._named(rest, "/datacenters", DATA_CENTER)
-        rest.put(f"/datacenters/{data_center['id']}", {"local": "true"})
+        rest.put(f"/datacenters/{data_center['id']}", {"local": "true" if self.local else "false"})
         if not self.host.is_enrolled():
             self.tell(f"enrolling {self.host.name} at {self.host.address}")
             ticket = rest.post_own("/vireo/enrolment-token",
@@ -167,10 +169,16 @@ class DataCentre:
             self.tell("making the storage domain")
             domain = rest.post("/storagedomains", {
                 "name": STORAGE, "type": "data", "host": {"id": host},
-                "storage": {"type": "localfs", "path": self.host.make_storage()}})
+                "storage": self.storage()})
         if not self._named(rest, attached, STORAGE):
             rest.post(attached, {"id": domain["id"]})
         self._wait_for(rest, attached, STORAGE, "active")
+
+    def storage(self, name="local"):
+        """A new folder of the host, as the API describes storage: shared storage is mounted."""
+        path = self.host.make_storage(name)
+        return {"type": "localfs", "path": path} if self.local else \
+            {"type": "posixfs", "path": path, "vfs_type": "bind"}
 
     def _await(self, rest):
         """At a later start a person may have left things in maintenance: that is told, no more."""
