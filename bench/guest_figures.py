@@ -16,7 +16,7 @@ from .figure import Figure
 from .measure import resident_mb
 
 GUEST = REPOSITORY / "build/guest"
-ROUNDS = 5
+ROUNDS = 3
 # What libvirt says of a VM: its processors run; its guest's agent is there.
 STARTED = r"^(\S+ \S+): event 'lifecycle' for domain '?{name}'?: Started Booted"
 BOOTED = r"^(\S+ \S+): event 'agent-lifecycle' for domain '?{name}'?: state: 'connected'"
