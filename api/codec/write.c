@@ -350,7 +350,7 @@ static bool place_has_link(const ApiPlace *place, const char *rel)
 {
     const ApiTail *link = place && place->href && rel ? place->links : NULL;
     for (; link && link->rel; link++)
-        if (!strcmp(link->rel, rel))
+        if (link->rel[0] == rel[0] && !strcmp(link->rel, rel))
             return true;
     return false;
 }
