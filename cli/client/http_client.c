@@ -289,11 +289,13 @@ static ssize_t connection_result(CURLcode code, size_t done)
 ssize_t http_connection_send(HttpClient *client, const void *data, size_t length)
 {
     size_t done = 0;
-    return connection_result(curl_easy_send(client->curl, data, length, &done), done);
+    CURLcode code = curl_easy_send(client->curl, data, length, &done);
+    return connection_result(code, done);
 }
 
 ssize_t http_connection_receive(HttpClient *client, void *to, size_t size)
 {
     size_t done = 0;
-    return connection_result(curl_easy_recv(client->curl, to, size, &done), done);
+    CURLcode code = curl_easy_recv(client->curl, to, size, &done);
+    return connection_result(code, done);
 }
