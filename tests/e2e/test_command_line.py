@@ -29,7 +29,8 @@ from tools.datacentre.process import wait_until  # noqa: E402
 
 GUEST = REPOSITORY / "build/guest"
 BUILD = pathlib.Path(os.environ.get("VIREO_BUILD", REPOSITORY / "build"))
-ECHO = 3  # index of the local flags in termios.tcgetattr()
+PROMPT = r"# (\x1b\[6n)?$"  # busybox asks where the cursor is
+LOCAL_FLAGS = 3  # index in termios.tcgetattr()
 
 
 class Terminal:
@@ -63,10 +64,10 @@ class Terminal:
     def expect_prompt(self):
         """Only where nothing follows: the guest's own messages come between."""
         self.type("\r")
-        self.expect(r"# $")
+        self.expect(PROMPT)
 
     def is_raw(self):
-        return not termios.tcgetattr(self.slave)[ECHO] & termios.ICANON
+        return not termios.tcgetattr(self.slave)[LOCAL_FLAGS] & termios.ICANON
 
     def end(self, seconds=20):
         deadline = time.monotonic() + seconds
@@ -132,7 +133,7 @@ class CommandLineTest(unittest.TestCase):
         while time.monotonic() < deadline:
             terminal.type("\r")
             try:
-                terminal.expect(r"# $", 3)
+                terminal.expect(PROMPT, 3)
                 return terminal
             except AssertionError:
                 continue
@@ -163,7 +164,7 @@ class CommandLineTest(unittest.TestCase):
         terminal.type("sleep 100\r")
         terminal.expect("sleep 100")
         terminal.type("\x03")  # Ctrl-C belongs to the guest
-        terminal.expect("# $")
+        terminal.expect(PROMPT)
         terminal.type("seq 20000 | tail -n 5000 | sha1sum; seq 20000 | tail -n 5000\r")
         terminal.expect(r"\s19999\s+20000\s")
         terminal.type("\x1d")
@@ -194,7 +195,7 @@ class CommandLineTest(unittest.TestCase):
             with self.subTest(number.name):
                 terminal = self.console()
                 terminal.expect("Ctrl-] leaves it")
-                wait_until(terminal.is_raw, 10, "raw terminal")
+                wait_until(terminal.is_raw, 10, "a raw terminal")
                 terminal.process.send_signal(number)
                 terminal.end()
                 self.assertEqual(termios.tcgetattr(terminal.slave), terminal.before)
