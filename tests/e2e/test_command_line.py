@@ -77,10 +77,13 @@ class Terminal:
         return self.process.wait(0)
 
     def close(self):
+        if self.master < 0:
+            return
         self.process.kill()
         self.process.wait()
         os.close(self.master)
         os.close(self.slave)
+        self.master = -1
 
 
 class CommandLineTest(unittest.TestCase):
@@ -202,11 +205,11 @@ class CommandLineTest(unittest.TestCase):
 
     def test_guest_reboots_and_ends(self):
         terminal = self.shell()
-        terminal.type("reboot\r")
+        terminal.type("shutdown -r\r")
         terminal.expect("VIREO GUEST DOWN reboot", 60)
         terminal.expect("VIREO GUEST UP", 180)
         terminal.expect_prompt()
-        terminal.type("poweroff\r")
+        terminal.type("shutdown -P\r")
         terminal.expect("VIREO GUEST DOWN poweroff", 60)
         terminal.end(60)
         self.assertIn("[vireo: The serial console has ended.]", terminal.output)
@@ -230,12 +233,10 @@ class CommandLineTest(unittest.TestCase):
 
     def test_logged_out(self):
         terminal = self.shell()
-        self.assertEqual(self.centre.rest.list("/vms")[0]["name"], "web")
-        token = next((self.state / "cache").rglob("token-*.json"))
         self.vireo("logout")
         terminal.expect(r"\[vireo: The login has ended\.\]", 30)
         self.assertEqual(terminal.end(), 1)
-        self.assertFalse(token.exists())
+        self.vireo("vm", "list")  # which logs in again
 
     def test_only_for_the_manager(self):
         """Another host's certificate is of the same authority and opens nothing."""
