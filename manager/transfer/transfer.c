@@ -443,9 +443,6 @@ static void act_serve(Operation *operation)
     if (!state->seen_ms) // nobody was silent while the manager was away
         state->seen_ms = clock_monotonic_ms();
     operation_progress(operation, -1);
-    TransferState *state = transfer_state(step_transfer(operation));
-    if (!state->seen_ms) // we have just started: the client's time begins anew
-        state->seen_ms = clock_monotonic_ms();
     switch (transfer_of(operation)->phase) {
     case API_IMAGE_TRANSFER_PHASE_FINALIZING_SUCCESS: operation_done(operation); break;
     case API_IMAGE_TRANSFER_PHASE_PAUSED_SYSTEM:
