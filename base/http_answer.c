@@ -8,7 +8,7 @@
 
 enum {
     HTTP_CHUNK_HEAD = 18, // room for the size of a chunk and CR LF
-    HTTP_PULLS = 16, // per turn of the loop, so that one fast client doesn't starve the others
+    HTTP_PULLS = 16,      // per turn of the loop, so that one fast client doesn't starve the others
 };
 
 const char *http_status_text(int status)
@@ -274,7 +274,6 @@ void http_abort(Http *http)
     http_finish(http);
 }
 
-
 // A piece behind whose first HTTP_CHUNK_HEAD bytes the application has put its own.
 static void http_send_chunk(Http *http, StrBuf *piece, bool last)
 {
@@ -319,8 +318,8 @@ void http_pull_more(Http *http)
     Stream *stream = http->connection->stream;
     bool more = true;
     http->references++; // it may be aborted by its own pull
-    for (int round = 0; more && !http->ended && stream_is_open(stream) &&
-                        stream_queued(stream) < STREAM_LOW_WATER;
+    for (int round = 0;
+         more && !http->ended && stream_is_open(stream) && stream_queued(stream) < STREAM_LOW_WATER;
          round++) {
         if (round == HTTP_PULLS) {
             stream_ask_drained(stream);

@@ -747,8 +747,8 @@ static char *stream_peer_member(const Stream *stream, int member)
     if (!certificate)
         return NULL;
     char text[256];
-    int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), member, text,
-                                           sizeof(text));
+    int length =
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), member, text, sizeof(text));
     X509_free(certificate);
     bool whole = length > 0 && strlen(text) == (size_t)length; // no NUL that hides the rest
     return whole ? memory_string(text) : NULL;

@@ -199,9 +199,8 @@ static void make_certificates(void)
     assert_int_equal(certificate_issue(&authority, "T", "server", "server.example,127.0.0.1", 1,
                                        &server_pair, NULL),
                      0);
-    assert_int_equal(certificate_issue_unit(&authority, "T", "unit", "client", "", 1, &client_pair,
-                                            NULL),
-                     0);
+    assert_int_equal(
+        certificate_issue_unit(&authority, "T", "unit", "client", "", 1, &client_pair, NULL), 0);
     assert_int_equal(certificate_issue(&stranger, "T", "client", "", 1, &strange_pair, NULL), 0);
 }
 

@@ -102,12 +102,13 @@ static int manager_issue(const Manager *manager, const char *host, const char *n
 
 static int manager_make_tls(Manager *manager, Fail *why)
 {
-    manager->authority.certificate = memory_string(manager_setting(manager, "authority.certificate"));
+    manager->authority.certificate =
+        memory_string(manager_setting(manager, "authority.certificate"));
     manager->authority.key = memory_string(manager_setting(manager, "authority.key"));
     manager->instance_id = memory_string(manager_setting(manager, "instance"));
     AUTO_FREE char *host = manager_host_name(manager);
-    AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
-                                          manager->config.certificate_names);
+    AUTO_FREE char *names =
+        memory_format("%s,localhost,127.0.0.1,::1,%s", host, manager->config.certificate_names);
     // A fresh one at each start: the authority is what clients trust and it stays.
     int result = manager_issue(manager, host, names, &manager->certificate, why);
     if (result)
@@ -146,11 +147,11 @@ static void manager_expire_sessions(Manager *manager)
     int64_t now = clock_wall_ms();
     Change *change = change_new(manager, NULL);
     INVENTORY_EACH(manager->inventory, KIND_SESSION, session)
-        if (ENTITY_OBJECT(session, SessionToken)->expires.value < now)
-            change_remove(change, session);
+    if (ENTITY_OBJECT(session, SessionToken)->expires.value < now)
+        change_remove(change, session);
     INVENTORY_EACH(manager->inventory, KIND_ENROLMENT, token)
-        if (ENTITY_OBJECT(token, EnrolmentToken)->expires.value < now)
-            change_remove(change, token);
+    if (ENTITY_OBJECT(token, EnrolmentToken)->expires.value < now)
+        change_remove(change, token);
     change_commit(change, NULL, NULL);
 }
 
@@ -163,8 +164,8 @@ static void manager_renew_certificate(Manager *manager)
         return;
     CertificatePair fresh = {0};
     AUTO_FREE char *host = manager_host_name(manager);
-    AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
-                                          manager->config.certificate_names);
+    AUTO_FREE char *names =
+        memory_format("%s,localhost,127.0.0.1,::1,%s", host, manager->config.certificate_names);
     if (manager_issue(manager, host, names, &fresh, &why) ||
         tls_context_set_certificate(manager->server_tls, fresh.certificate, fresh.key, &why) ||
         tls_context_set_certificate(manager->agent_tls, fresh.certificate, fresh.key, &why)) {

@@ -9,6 +9,6 @@
 #define CONSOLE_SERIAL   "/serial"
 #define CONSOLE_PROTOCOL "vireo-console"
 // Header from manager to host: who the viewer is, for the one whose place is taken.
-#define CONSOLE_VIEWER   "Vireo-Viewer"
+#define CONSOLE_VIEWER "Vireo-Viewer"
 // Organizational unit of the manager's certificate; hosts have none.
-#define MANAGER_UNIT     "manager"
+#define MANAGER_UNIT "manager"

@@ -37,8 +37,8 @@ static int search_of_data_center(Request *request, Items *items, const char *dat
         return fail_to_errno(request->why.code);
     items->view = cluster_view;
     INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, cluster)
-        if (is_of_data_center(request, cluster, data_center) && search_filter_match(filter, cluster))
-            array_add(&found, cluster);
+    if (is_of_data_center(request, cluster, data_center) && search_filter_match(filter, cluster))
+        array_add(&found, cluster);
     search_filter_arrange(filter, &found, max);
     for (size_t i = 0; i < found.count; i++)
         items_add_entity(items, found.items[i]);
