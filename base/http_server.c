@@ -93,6 +93,7 @@ struct Http {
 
 enum {
     HTTP_CHUNK_LINE_MAX = 4096,
+    HTTP_CHUNK_HEAD = 18, // room for the size of a chunk and CR LF
     HTTP_PULLS = 16, // per turn of the loop, so that one fast client doesn't starve the others
 };
 
@@ -975,25 +976,58 @@ void http_abort(Http *http)
     http_finish(http);
 }
 
+// A piece behind whose first HTTP_CHUNK_HEAD bytes the application has put its own.
+static void http_send_chunk(Http *http, StrBuf *piece, bool last)
+{
+    char head[HTTP_CHUNK_HEAD + 1];
+    size_t from = HTTP_CHUNK_HEAD;
+    if (piece->length > HTTP_CHUNK_HEAD) {
+        int length = snprintf(head, sizeof(head), "%zx\r\n", piece->length - HTTP_CHUNK_HEAD);
+        from -= (size_t)length;
+        memcpy(piece->data + from, head, (size_t)length);
+        strbuf_adds(piece, "\r\n");
+    }
+    if (last)
+        strbuf_adds(piece, "0\r\n\r\n");
+    if (http->connection)
+        stream_write(http->connection->stream, piece->data + from, piece->length - from);
+}
+
+// Returns false when the application has nothing more. It may have ended the answer itself.
+static bool http_pull_piece(Http *http, StrBuf *piece)
+{
+    AUTO_STRBUF out = {0};
+    bool in_place = http->chunked_answer && !http->gzip; // framed without copying it
+    strbuf_clear(piece);
+    strbuf_reserve(piece, STREAM_LOW_WATER * 5 / 4);
+    if (in_place)
+        piece->length = HTTP_CHUNK_HEAD;
+    bool more = http->pull(http, piece, http->pull_argument);
+    if (http->ended)
+        return true;
+    if (in_place) {
+        http_send_chunk(http, piece, !more);
+    } else {
+        http_add_piece(http, &out, piece->data, piece->length, !more);
+        http_send(http, &out);
+    }
+    return more;
+}
+
 static void http_pull_more(Http *http)
 {
-    AUTO_STRBUF piece = {0}, out = {0};
+    AUTO_STRBUF piece = {0};
     Stream *stream = http->connection->stream;
     bool more = true;
     http->references++; // it may be aborted by its own pull
-    for (int round = 0; more && stream_is_open(stream) && stream_queued(stream) < STREAM_LOW_WATER;
+    for (int round = 0; more && !http->ended && stream_is_open(stream) &&
+                        stream_queued(stream) < STREAM_LOW_WATER;
          round++) {
         if (round == HTTP_PULLS) {
             stream_ask_drained(stream);
             break;
         }
-        strbuf_clear(&piece);
-        strbuf_clear(&out);
-        more = http->pull(http, &piece, http->pull_argument);
-        if (http->ended)
-            break;
-        http_add_piece(http, &out, piece.data, piece.length, !more);
-        http_send(http, &out);
+        more = http_pull_piece(http, &piece);
     }
     if (!more)
         http_end(http);

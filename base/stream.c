@@ -182,25 +182,33 @@ static void stream_cork(Stream *stream, int on)
     setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
-static void stream_flush(Stream *stream)
+// Sends until the socket takes no more; false when the connection broke.
+static bool stream_send_all(Stream *stream, const char *data, size_t length, size_t *ret_sent)
 {
-    bool cork = stream->out.length - stream->out_from > 32768;
+    bool cork = length > 32768;
+    ssize_t sent = 1;
+    *ret_sent = 0;
     if (cork)
         stream_cork(stream, 1);
-    stream->want_write = stream->want_read_for_write = false;
-    while (stream->out_from < stream->out.length) {
-        ssize_t sent = stream_send(stream, stream->out.data + stream->out_from,
-                                   stream->out.length - stream->out_from);
-        if (sent < 0) {
-            stream_fail(stream, "The connection broke while sending.", (int)-sent);
-            return;
-        }
-        if (!sent)
-            break;
-        stream->out_from += (size_t)sent;
+    while (*ret_sent < length &&
+           (sent = stream_send(stream, data + *ret_sent, length - *ret_sent)) > 0)
+        *ret_sent += (size_t)sent;
+    if (sent < 0) {
+        stream_fail(stream, "The connection broke while sending.", (int)-sent);
+        return false;
     }
     if (cork)
         stream_cork(stream, 0);
+    return true;
+}
+
+static void stream_flush(Stream *stream)
+{
+    size_t sent;
+    stream->want_write = stream->want_read_for_write = false;
+    if (!stream_send_all(stream, stream->out.data + stream->out_from, stream_queued(stream), &sent))
+        return;
+    stream->out_from += sent;
     if (stream->out_from == stream->out.length) {
         stream->out_from = 0;
         strbuf_clear(&stream->out);
@@ -261,14 +269,11 @@ void stream_write(Stream *stream, const void *data, size_t length)
     if (stream->phase >= STREAM_FLUSHING || !length)
         return;
     if (stream->phase == STREAM_OPEN && !stream_queued(stream)) {
-        const char *at = data;
-        ssize_t sent = stream_send(stream, at, length);
-        if (sent < 0) {
-            stream_fail(stream, "The connection broke while sending.", (int)-sent);
+        size_t sent;
+        if (!stream_send_all(stream, data, length, &sent))
             return;
-        }
-        data = at + sent;
-        length -= (size_t)sent;
+        data = (const char *)data + sent;
+        length -= sent;
     }
     if (length)
         strbuf_add(&stream->out, data, length);

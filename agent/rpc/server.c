@@ -293,6 +293,18 @@ static const char *parameter_next(const char *at, const char **ret_name, size_t 
     return at + *ret_optional;
 }
 
+// Texts that look like numbers come as numbers from some clients; handlers see texts only. The
+// value lies in the call's arena.
+static void call_number_to_text(Call *call, const Json *value)
+{
+    Json *own = (Json *)value;
+    char text[24];
+    int length = snprintf(text, sizeof(text), "%lld", (long long)value->integer);
+    own->kind = JSON_STRING;
+    own->string = arena_bytes(&call->arena, text, (size_t)length);
+    own->length = (size_t)length;
+}
+
 static bool call_check_parameters(Call *call)
 {
     const char *name, *kind;
@@ -315,6 +327,8 @@ static bool call_check_parameters(Call *call)
                       key, (int)kind_length, kind);
             return false;
         }
+        if (value->kind == JSON_INTEGER && !strncmp(kind, "string", kind_length))
+            call_number_to_text(call, value);
     }
     return true;
 }
@@ -685,6 +699,13 @@ static PendingEvent *server_next_event(RpcServer *server)
     return event;
 }
 
+static void event_free(PendingEvent *event)
+{
+    free(event->method);
+    free(event->params);
+    free(event);
+}
+
 static void server_send_events(uv_async_t *async)
 {
     RpcServer *server = async->data;
@@ -692,9 +713,7 @@ static void server_send_events(uv_async_t *async)
         AUTO_STRBUF body = {0};
         vdsm_write_event(&body, event->method, event->params);
         server_publish(server, VDSM_EVENTS, &body);
-        free(event->method);
-        free(event->params);
-        free(event);
+        event_free(event);
     }
 }
 
@@ -739,4 +758,14 @@ void rpc_server_stop(RpcServer *server)
     LIST_EACH(&server->sessions, Session, node, session)
         stream_close(session->stream, true);
     uv_close((uv_handle_t *)&server->async, NULL);
+}
+
+void rpc_server_free(RpcServer *server)
+{
+    if (!server)
+        return;
+    for (PendingEvent *event; (event = server_next_event(server));)
+        event_free(event);
+    uv_mutex_destroy(&server->lock);
+    free(server);
 }

@@ -161,6 +161,15 @@ static void host_want(Request *request, ApiHostStatus wanted, const char *reason
 
 void host_activate(Request *request)
 {
+    Entity *host = request_entity(request, 0, KIND_HOST);
+    if (host && host_state(host)->status == API_HOST_STATUS_UP &&
+        ENTITY_OBJECT(host, Host)->wanted == API_HOST_STATUS_UP)
+        fail_set(&request->why, FAIL_STATE, "Cannot activate Host. Host %s is up already.",
+                 entity_name(host));
+    if (fail_is_set(&request->why)) {
+        reply_fail(request);
+        return;
+    }
     host_want(request, API_HOST_STATUS_UP, NULL);
 }
 

@@ -252,6 +252,43 @@ static int request_find_method(Request *request)
     return 0;
 }
 
+// ---- parameters of the URL
+
+static int request_check_parameter(Request *request, const char *name, ApiKind kind,
+                                   const void *type)
+{
+    int64_t number;
+    const char *text = request_parameter(request, name);
+    if (!text || !*text)
+        return 0;
+    if (kind == API_BOOLEAN)
+        request_flag(request, name, false);
+    else if (kind == API_INTEGER)
+        request_integer(request, name, &number);
+    else if (kind == API_ENUM && !api_enum_find(type, text))
+        fail_set(&request->why, FAIL_INVALID, "%s: \"%.100s\" is not a known %s.", name, text,
+                 ((const ApiEnum *)type)->name);
+    return fail_is_set(&request->why) ? fail_to_errno(request->why.code) : 0;
+}
+
+// Handlers need not look: a value that can't be never reaches them.
+static int request_check_parameters(Request *request)
+{
+    static const RestParameter common[] = {
+        {"max", API_INTEGER, NULL},
+        {"async", API_BOOLEAN, NULL},
+        {"case_sensitive", API_BOOLEAN, NULL},
+    };
+    const RestMethod *method = request->method;
+    int result = 0;
+    for (size_t i = 0; !result && i < COUNT_OF(common); i++)
+        result = request_check_parameter(request, common[i].name, common[i].kind, NULL);
+    for (int i = 0; !result && i < method->parameter_count; i++)
+        result = request_check_parameter(request, method->parameters[i].name,
+                                         method->parameters[i].kind, method->parameters[i].type);
+    return result;
+}
+
 // ---- bodies
 
 static const void *body_member(const ApiType *type, const void *object, const char *path,
@@ -397,7 +434,8 @@ static void request_authenticated(Request *request)
         fail_detail(&request->why, "the right %s is missing", permit_name(request->method->permit));
         fail_hint(&request->why, "Ask an administrator for a role that has it");
     }
-    if (fail_is_set(&request->why) || request_parse_body(request))
+    if (fail_is_set(&request->why) || request_check_parameters(request) ||
+        request_parse_body(request))
         reply_fail(request);
     else
         request_run(request);

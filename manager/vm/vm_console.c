@@ -231,9 +231,10 @@ void vm_ticket(Request *request)
 
 void vm_console_ticket(Request *request)
 {
-    Entity *vm = vm_call_begin(request, &ticket_verb);
-    const ApiGraphicsConsole *console = vm ? wanted_console(request, vm) : NULL;
-    if (!console)
+    const ApiGraphicsConsole *console =
+        wanted_console(request, request_entity(request, 0, KIND_VM));
+    Entity *vm = console ? vm_call_begin(request, &ticket_verb) : NULL;
+    if (!vm)
         reply_fail(request);
     else
         ticket_begin(request, vm, console->protocol);
@@ -317,10 +318,11 @@ static void viewer_done(Request *request, Entity *vm, const Json *result)
 
 static void viewer_begin(Request *request)
 {
-    Entity *vm = vm_call_begin(request, &ticket_verb);
-    const ApiGraphicsConsole *console = vm ? wanted_console(request, vm) : NULL;
+    const ApiGraphicsConsole *console =
+        wanted_console(request, request_entity(request, 0, KIND_VM));
+    Entity *vm = console ? vm_call_begin(request, &ticket_verb) : NULL;
     TicketWish *wish = ARENA_NEW(&request->arena, TicketWish);
-    if (!console || ticket_fill(request, wish, NULL, VIEWER_TICKET_SECONDS)) {
+    if (!vm || ticket_fill(request, wish, NULL, VIEWER_TICKET_SECONDS)) {
         reply_fail(request);
         return;
     }

@@ -6,7 +6,7 @@
             self.assertEqual(answer.status, 201)
 
 Each class gets a manager of its own: a fresh store in a temporary directory, a free port. The
-program is build/manager/vireod or what VIREOD says.
+program is VIREOD, or manager/vireod in the build folder VIREO_BUILD (build).
 """
 
 import http.client
@@ -24,7 +24,8 @@ import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
 HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAM = os.environ.get('VIREOD', os.path.join(HOUSE, 'build', 'manager', 'vireod'))
+BUILD = os.environ.get('VIREO_BUILD', os.path.join(HOUSE, 'build'))
+PROGRAM = os.environ.get('VIREOD', os.path.join(BUILD, 'manager', 'vireod'))
 PREFIX = '/ovirt-engine/api'
 PASSWORD = 'correct horse battery'
 START_SECONDS = 30
@@ -43,6 +44,7 @@ class Manager:
 
     def __init__(self, **options):
         self.directory = tempfile.mkdtemp(prefix='vireo-api-')
+        self.environment = {}
         self.options = options
         self.process = None
         self.port = 0
@@ -75,7 +77,7 @@ class Manager:
             arguments += ['--set', f'{name}={value}']
         with open(os.path.join(self.directory, 'log'), 'a', encoding='utf-8') as log:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, env={**os.environ, **self.environment})
 
     def wait(self):
         """True when it answers; False when it has ended."""

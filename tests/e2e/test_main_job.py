@@ -355,6 +355,51 @@ class MainJobTest(unittest.TestCase):
         self.rest.delete(f"/disks/{disk}")
         self.wait_gone(f"/disks/{disk}")
 
+    def test_deaths_during_upload(self):
+        """Neither the manager's nor the agent's death ends a transfer that clients go on with."""
+        disk = self.add_disk("survivor", 128 << 20)
+        path, transfer = self.transfer(disk, "upload", format="cow")
+        client = self.client(transfer["transfer_url"])
+        half = len(self.image) // 2
+        client.request("PUT", self.image[:half], Content_Range=f"bytes 0-{half - 1}/*")
+        self.centre.manager.kill()
+        self.centre.manager.start()
+        self.centre.host.kill_agent()
+        self.assertEqual(self.centre.restart_dead(), ["vireo-agent"])
+        self.wait_status(f"/hosts/{self.rest.list('/hosts')[0]['id']}", "up", 90)
+        center = self.rest.list("/datacenters", search="name=Default")[0]["id"]
+        domains = f"/datacenters/{center}/storagedomains"
+        wait_until(lambda: self.rest.list(domains)[0]["status"] == "active", 60, "storage")
+        wait_until(lambda: self.get(path)["active"] == "false", 60, "end of the old connection")
+        self.assertEqual(self.get(path)["phase"], "transferring")
+        client.request("PUT", self.image[half:],
+                       Content_Range=f"bytes {half}-{len(self.image) - 1}/*")
+        self.finalize(path)
+        self.assertEqual(self.download(disk), self.image)
+        self.rest.delete(f"/disks/{disk}")
+        self.wait_gone(f"/disks/{disk}")
+
+    def test_silent_client(self):
+        disk = self.add_disk("silent", 64 << 20)
+        path, _ = self.transfer(disk, "upload", inactivity_timeout="1")
+        self.wait_status(path, "paused_system", member="phase")
+        self.rest.post(f"{path}/resume")
+        self.wait_status(path, "transferring", member="phase")
+        self.finalize(path)
+        path, _ = self.transfer(disk, "download", inactivity_timeout="1")
+        self.wait_status(path, "finished_failure", member="phase")
+        self.wait_status(f"/disks/{disk}", "ok")
+        path, _ = self.transfer(disk, "download", inactivity_timeout="1", timeout_policy="pause")
+        self.wait_status(path, "paused_system", member="phase")
+        with self.assertRaises(RestFault) as refused:
+            self.rest.delete(f"/disks/{disk}")
+        self.assertEqual(refused.exception.status, 409)
+        self.rest.post(f"{path}/cancel")
+        self.wait_status(path, "finished_cleanup", member="phase")
+        self.wait_status(f"/disks/{disk}", "ok")
+        self.rest.delete(f"/disks/{disk}")
+        self.wait_gone(f"/disks/{disk}")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

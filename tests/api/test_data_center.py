@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Data centres: adding, reading, changing, removing, and what keeps them from it."""
 
 import vireo_test

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Tags, what has them, and bookmarks."""
 
 import vireo_test

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Networks, their labels, vNIC profiles and filters."""
 
 import unittest

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """What nobody adds: levels, operating systems, icons, options, and the templates and instance types
 that every installation begins with."""
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Every URL and method of the contract, from its tables: who may not, what is not there, what is
 not implemented and what is no method at all must be told as such, and nothing may break."""
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Users, roles, permissions, groups and domains, as administrators and others see them."""
 
 import vireo_test

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Clusters and their networks."""
 
 import vireo_test

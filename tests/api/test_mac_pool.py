@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """MAC pools."""
 
 import vireo_test
