@@ -20,10 +20,10 @@ typedef struct HostReport HostReport;
 typedef struct Agent {
     uv_loop_t *loop;
     Config config;
-    char *host_id;      // UUID of this host
-    char *host_address; // how others reach it
-    TlsContext *tls;    // server side: mutual, for manager and other hosts
-    TlsContext *image_tls; // server side: clients need no certificate, tickets decide
+    char *host_id;                       // UUID of this host
+    char *host_address;                  // how others reach it
+    TlsContext *tls;                     // server side: mutual, for manager and other hosts
+    TlsContext *image_tls;               // server side: clients need no certificate, tickets decide
     char *certificate, *key, *authority; // PEM
     RpcServer *rpc;
     Hypervisor *hypervisor;

@@ -25,16 +25,12 @@
 #define CONFIG_FILE "/etc/vireo/agent.conf"
 
 static const PageRow commands[] = {
-    {"[--config FILE] [--set NAME=VALUE]...",
-     "Run."},
+    {"[--config FILE] [--set NAME=VALUE]...", "Run."},
     {"enrol --manager URL --token TOKEN [--fingerprint SHA256] [--name NAME] [--address ADDRESS]",
      "Join a manager; run once, before the agent. The manager tells TOKEN: vireo host token."},
-    {"--check-config",
-     "Judge the configuration and exit."},
-    {"--sample-config",
-     "Print all options with their defaults."},
-    {"--version",
-     "Print the version."},
+    {"--check-config", "Judge the configuration and exit."},
+    {"--sample-config", "Print all options with their defaults."},
+    {"--version", "Print the version."},
     {0},
 };
 
@@ -145,10 +141,14 @@ typedef struct Options {
 static int agent_parse(Agent *agent, Options *options, int argc, char **argv, Fail *why)
 {
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},  {"set", required_argument, NULL, 's'},
-        {"check-config", no_argument, NULL, 'k'},  {"sample-config", no_argument, NULL, 'p'},
-        {"version", no_argument, NULL, 'v'},       {"help", no_argument, NULL, 'h'},
-        {"man", no_argument, NULL, 'm'},        {"man-config", no_argument, NULL, 'f'},
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, 's'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"sample-config", no_argument, NULL, 'p'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"man", no_argument, NULL, 'm'},
+        {"man-config", no_argument, NULL, 'f'},
         {NULL, 0, NULL, 0},
     };
     const char *sets[64];
@@ -179,8 +179,8 @@ static int agent_parse(Agent *agent, Options *options, int argc, char **argv, Fa
         result = options_assign(config_rows, config_count, &agent->config, sets[i], why);
     LogLevel level = log_level_from_name(agent->config.log_level);
     if (!result && level < 0)
-        result = fail_set(why, FAIL_INVALID, "log_level: \"%s\" is no level.",
-                          agent->config.log_level);
+        result =
+            fail_set(why, FAIL_INVALID, "log_level: \"%s\" is no level.", agent->config.log_level);
     if (!result)
         log_set_level(level);
     return result;

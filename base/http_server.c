@@ -94,7 +94,7 @@ struct Http {
 enum {
     HTTP_CHUNK_LINE_MAX = 4096,
     HTTP_CHUNK_HEAD = 18, // room for the size of a chunk and CR LF
-    HTTP_PULLS = 16, // per turn of the loop, so that one fast client doesn't starve the others
+    HTTP_PULLS = 16,      // per turn of the loop, so that one fast client doesn't starve the others
 };
 
 static void connection_next(Connection *connection);
@@ -537,7 +537,8 @@ static void connection_check(Connection *connection, int64_t now)
         break;
     case CONNECTION_BODY:
         // A receiver that takes nothing (its disk is slow) is not the client's fault.
-        if (spent > connection->stall_ms && connection->http->body_decided && !connection->http->full)
+        if (spent > connection->stall_ms && connection->http->body_decided &&
+            !connection->http->full)
             connection_close(connection, false);
         break;
     case CONNECTION_ANSWER:
@@ -1020,8 +1021,8 @@ static void http_pull_more(Http *http)
     Stream *stream = http->connection->stream;
     bool more = true;
     http->references++; // it may be aborted by its own pull
-    for (int round = 0; more && !http->ended && stream_is_open(stream) &&
-                        stream_queued(stream) < STREAM_LOW_WATER;
+    for (int round = 0;
+         more && !http->ended && stream_is_open(stream) && stream_queued(stream) < STREAM_LOW_WATER;
          round++) {
         if (round == HTTP_PULLS) {
             stream_ask_drained(stream);

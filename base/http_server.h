@@ -63,7 +63,7 @@ void http_receive_more(Http *http); // after a receiver took less than it was of
 void http_on_gone(Http *http, HttpDone gone, void *argument);
 
 void http_add_header(Http *http, const char *name, const char *value);
-void http_compress(Http *http); // allow gzip for this answer
+void http_compress(Http *http);    // allow gzip for this answer
 void http_close_after(Http *http); // the connection ends with this answer; before it begins
 // Deadlines of this connection from now on, instead of the server's.
 void http_set_patience(Http *http, int idle_ms, int stall_ms);

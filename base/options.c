@@ -142,7 +142,6 @@ void options_print_sample(const OptionRow *rows, size_t count, FILE *to)
     for (size_t i = 0; i < count; i++) {
         const OptionRow *row = &rows[i];
         AUTO_FREE char *kind = option_kind(row);
-        fprintf(to, "# %s\n# Type: %s.\n#%s = %s\n\n", row->text, kind, row->name,
-                row->fallback);
+        fprintf(to, "# %s\n# Type: %s.\n#%s = %s\n\n", row->text, kind, row->name, row->fallback);
     }
 }

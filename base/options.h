@@ -9,17 +9,17 @@
 #include "base/fail.h"
 
 typedef enum OptionType {
-    OPTION_STRING,   // char *
-    OPTION_PATH,     // char *, absolute
-    OPTION_INTEGER,  // int
-    OPTION_BOOLEAN,  // bool
+    OPTION_STRING,  // char *
+    OPTION_PATH,    // char *, absolute
+    OPTION_INTEGER, // int
+    OPTION_BOOLEAN, // bool
 } OptionType;
 
 typedef struct OptionRow {
     const char *name;
     OptionType type;
     size_t offset;
-    const char *fallback; // as it would stand in the file
+    const char *fallback;     // as it would stand in the file
     int64_t minimum, maximum; // integers: the value; strings: the length
     const char *text;
 } OptionRow;

@@ -91,7 +91,7 @@ TlsContext *tls_context_new(bool client, const char *certificate, const char *ke
     // a signature of P-256, is not worth it.
     SSL_CTX_set_num_tickets(ssl, 0);
     SSL_CTX_set_read_ahead(ssl, 1);
-    SSL_CTX_set_default_read_buffer_len(ssl, 128*1024);
+    SSL_CTX_set_default_read_buffer_len(ssl, 128 * 1024);
     SSL_CTX_set_session_id_context(ssl, session_id, sizeof(session_id) - 1);
     if (require_peer)
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);

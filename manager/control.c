@@ -228,9 +228,12 @@ static const struct {
     const char *command;
     void (*handle)(ControlCall *call);
 } control_rows[] = {
-    {"backup", control_backup},           {"user-add", control_user_add},
-    {"user-password", control_user_password}, {"user-unlock", control_user_unlock},
-    {"user-remove", control_user_remove}, {"operation-kinds", control_operation_kinds},
+    {"backup", control_backup},
+    {"user-add", control_user_add},
+    {"user-password", control_user_password},
+    {"user-unlock", control_user_unlock},
+    {"user-remove", control_user_remove},
+    {"operation-kinds", control_operation_kinds},
 };
 
 // ---- connections

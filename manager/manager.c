@@ -92,12 +92,13 @@ static char *manager_host_name(const Manager *manager)
 
 static int manager_make_tls(Manager *manager, Fail *why)
 {
-    manager->authority.certificate = memory_string(manager_setting(manager, "authority.certificate"));
+    manager->authority.certificate =
+        memory_string(manager_setting(manager, "authority.certificate"));
     manager->authority.key = memory_string(manager_setting(manager, "authority.key"));
     manager->instance_id = memory_string(manager_setting(manager, "instance"));
     AUTO_FREE char *host = manager_host_name(manager);
-    AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
-                                          manager->config.certificate_names);
+    AUTO_FREE char *names =
+        memory_format("%s,localhost,127.0.0.1,::1,%s", host, manager->config.certificate_names);
     // A fresh one at each start: the authority is what clients trust and it stays.
     int result = certificate_issue(&manager->authority, manager->config.organization, host, names,
                                    CERTIFICATE_DAYS, &manager->certificate, why);
@@ -154,8 +155,8 @@ static void manager_renew_certificate(Manager *manager)
         return;
     CertificatePair fresh = {0};
     AUTO_FREE char *host = manager_host_name(manager);
-    AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
-                                          manager->config.certificate_names);
+    AUTO_FREE char *names =
+        memory_format("%s,localhost,127.0.0.1,::1,%s", host, manager->config.certificate_names);
     if (certificate_issue(&manager->authority, manager->config.organization, host, names,
                           CERTIFICATE_DAYS, &fresh, &why) ||
         tls_context_set_certificate(manager->server_tls, fresh.certificate, fresh.key, &why) ||

@@ -35,8 +35,8 @@ typedef struct Manager {
     HttpServer *http;
     Listener *listener;
     char *instance_id;
-    int64_t start_ms;    // monotonic
-    int64_t last_event;  // number of the newest event found in the store
+    int64_t start_ms;   // monotonic
+    int64_t last_event; // number of the newest event found in the store
     uv_signal_t sigint, sigterm;
     uv_timer_t daily;
     Notify notify;

@@ -45,7 +45,8 @@ static void read_vm(Arena *arena, const Json *object, ScheduleVm *vm)
     *vm = (ScheduleVm){
         .cluster = "c",
         .memory = read_mib(object, "memory", 1024),
-        .memory_guaranteed = read_mib(object, "guaranteed", json_get_integer(object, "memory", 1024)),
+        .memory_guaranteed =
+            read_mib(object, "guaranteed", json_get_integer(object, "memory", 1024)),
         .vcpus = (int)json_get_integer(object, "vcpus", 1),
         .pinned = read_names(arena, json_get(object, "pinned")),
         .networks = read_names(arena, json_get(object, "networks")),

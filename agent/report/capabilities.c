@@ -54,9 +54,9 @@ static char *cpuinfo_value(const char *text, const char *name)
 // CPU models that libvirt says this host can run, as "model_X" flags.
 static void add_models(StrBuf *flags, virConnectPtr connection)
 {
-    char *text = connection ? virConnectGetDomainCapabilities(connection, NULL, "x86_64", NULL,
-                                                              NULL, 0)
-                            : NULL;
+    char *text = connection
+                     ? virConnectGetDomainCapabilities(connection, NULL, "x86_64", NULL, NULL, 0)
+                     : NULL;
     AUTO_ARENA arena = {0};
     Xml *root = text ? xml_parse(&arena, text, strlen(text), NULL, NULL) : NULL;
     free(text);
@@ -362,8 +362,8 @@ void host_get_hardware(Call *call)
     static const struct {
         const char *key, *file;
     } rows[] = {
-        {"systemManufacturer", "sys_vendor"},     {"systemProductName", "product_name"},
-        {"systemVersion", "product_version"},     {"systemSerialNumber", "product_serial"},
+        {"systemManufacturer", "sys_vendor"}, {"systemProductName", "product_name"},
+        {"systemVersion", "product_version"}, {"systemSerialNumber", "product_serial"},
         {"systemFamily", "product_family"},
     };
     AUTO_STRBUF json = {0};

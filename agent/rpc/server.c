@@ -11,11 +11,11 @@
 #include "proto/stomp.h"
 
 enum {
-    DETECT_BYTES = 11,       // the longest STOMP command
+    DETECT_BYTES = 11, // the longest STOMP command
     DETECT_MS = 10000,
     HEARTBEAT_MIN_MS = 1000,
     SUBSCRIPTIONS_MAX = 32,
-    CALLS_MAX = 200,         // of one session at the same time
+    CALLS_MAX = 200, // of one session at the same time
 };
 
 typedef enum VerbThread { VERB_LOOP, VERB_POOL } VerbThread;
@@ -44,7 +44,7 @@ typedef struct Session {
     Subscription subscriptions[SUBSCRIPTIONS_MAX];
     int subscription_count;
     bool detected, connected, closed;
-    int calls; // running, each holds the session
+    int calls;        // running, each holds the session
     uv_timer_t timer; // detection, then heart-beats
     bool timer_open;
     int64_t started_ms;
@@ -279,7 +279,8 @@ static bool json_is_kind(const Json *value, const char *kind, size_t length)
 
 // One "name:kind" or "name:kind?"; returns the rest of the list.
 static const char *parameter_next(const char *at, const char **ret_name, size_t *ret_name_length,
-                                  const char **ret_kind, size_t *ret_kind_length, bool *ret_optional)
+                                  const char **ret_kind, size_t *ret_kind_length,
+                                  bool *ret_optional)
 {
     at += strspn(at, " ,");
     if (!*at)
@@ -467,7 +468,8 @@ static void frame_connect(Session *session, const StompFrame *frame)
         theirs = strtol(beat, &comma, 10);
         wanted = *comma == ',' ? strtol(comma + 1, NULL, 10) : 0;
     }
-    int out = heartbeat_raise(wanted > 0 ? wanted : 0), in = heartbeat_raise(theirs > 0 ? theirs : 0);
+    int out = heartbeat_raise(wanted > 0 ? wanted : 0),
+        in = heartbeat_raise(theirs > 0 ? theirs : 0);
     snprintf(text, sizeof(text), "%d,%d", out, in);
     AUTO_STRBUF reply = {0};
     stomp_write(&reply, "CONNECTED", NULL, 0, "version", "1.2", "heart-beat", text, NULL);
@@ -520,8 +522,8 @@ static void frame_unsubscribe(Session *session, const StompFrame *frame)
 static void frame_send(Session *session, const StompFrame *frame)
 {
     const char *destination = stomp_header(frame, "destination");
-    if (destination && (!strcmp(destination, VDSM_REQUESTS) ||
-                        !strcmp(destination, VDSM_SPM_REQUESTS))) {
+    if (destination &&
+        (!strcmp(destination, VDSM_REQUESTS) || !strcmp(destination, VDSM_SPM_REQUESTS))) {
         session_request(session, frame);
         return;
     }
@@ -546,9 +548,9 @@ static const struct {
     void (*handle)(Session *session, const StompFrame *frame);
     bool before_connect;
 } frame_rows[] = {
-    {"CONNECT", frame_connect, true},         {"STOMP", frame_connect, true},
-    {"SUBSCRIBE", frame_subscribe, false},    {"UNSUBSCRIBE", frame_unsubscribe, false},
-    {"SEND", frame_send, false},              {"DISCONNECT", frame_disconnect, true},
+    {"CONNECT", frame_connect, true},      {"STOMP", frame_connect, true},
+    {"SUBSCRIBE", frame_subscribe, false}, {"UNSUBSCRIBE", frame_unsubscribe, false},
+    {"SEND", frame_send, false},           {"DISCONNECT", frame_disconnect, true},
 };
 
 static void session_frame(Session *session, const StompFrame *frame)

@@ -91,7 +91,8 @@ static int payload_write_files(const char *folder, const Xml *payload, Fail *why
 
 static int payload_make_image(const char *folder, const char *label, const char *image, Fail *why)
 {
-    const char *argv[] = {"genisoimage", "-quiet", "-R", "-J", "-V", label, "-o", image, folder, NULL};
+    const char *argv[] = {"genisoimage", "-quiet", "-R",  "-J",   "-V",
+                          label,         "-o",     image, folder, NULL};
     return spawn_run(argv, NULL, 30000, NULL, why);
 }
 

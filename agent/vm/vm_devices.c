@@ -48,7 +48,8 @@ static bool device_parse(DeviceCall *device, const char *element, VdsmError erro
     device->root = xml ? xml_parse(call_arena(call), xml, strlen(xml), &text, &line) : NULL;
     device->device = (Xml *)xml_find(device->root, "devices", element, NULL);
     if (!device->device)
-        call_fail(call, error, "params.xml has no <%s>: %s", element, text ? text : "it is missing");
+        call_fail(call, error, "params.xml has no <%s>: %s", element,
+                  text ? text : "it is missing");
     return device->device != NULL;
 }
 
@@ -131,8 +132,8 @@ static const char *disk_plugged(const Xml *devices, const char *image, const cha
     XML_EACH(devices, device) {
         const char *serial = xml_child_text(device, "serial");
         const char *own = xml_attribute(xml_child(device, "alias"), "name");
-        if (!strcmp(device->name, "disk") && ((image && serial && !strcmp(serial, image)) ||
-                                              (alias && own && !strcmp(own, alias))))
+        if (!strcmp(device->name, "disk") &&
+            ((image && serial && !strcmp(serial, image)) || (alias && own && !strcmp(own, alias))))
             return disk_target(device);
     }
     return NULL;
@@ -396,7 +397,8 @@ static void update_ticket(DeviceCall *device, const char *type, const char *pass
             graphics = (Xml *)child;
     }
     if (!graphics) {
-        call_fail(device->call, VDSM_TICKET, "the VM has no console of type %s", type ? type : "any");
+        call_fail(device->call, VDSM_TICKET, "the VM has no console of type %s",
+                  type ? type : "any");
         return;
     }
     write_ticket_time(until, ttl);
@@ -429,8 +431,7 @@ void vm_update_device(Call *call)
     if (device_begin(&device, call)) {
         if (type && !strcmp(type, "graphics"))
             update_ticket(&device, json_get_string(params, "graphicsType"),
-                          json_get_string(params, "password"),
-                          json_get_integer(params, "ttl", 120),
+                          json_get_string(params, "password"), json_get_integer(params, "ttl", 120),
                           json_get_string(params, "existingConnAction"));
         else if (type && !strcmp(type, "interface"))
             update_interface(&device, params);
@@ -506,8 +507,7 @@ void vm_change_cd(Call *call)
                 vm_xml_set_disk_file(arena, disk, path, false);
             AUTO_FREE char *changed = device_xml(disk);
             if (virDomainUpdateDeviceFlags(device.domain, changed,
-                                           VIR_DOMAIN_AFFECT_LIVE |
-                                               VIR_DOMAIN_DEVICE_MODIFY_FORCE))
+                                           VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE))
                 call_libvirt_failed(call, VDSM_CHANGE_DISK_FAILED, "The CD could not be changed.");
             else
                 device_answer(&device);

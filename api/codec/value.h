@@ -32,9 +32,9 @@ typedef struct ApiList { // the common shape of all lists
     bool set;
 } ApiList;
 
-#define API_INT(number)    ((ApiInteger){(number), true})
-#define API_BOOL(truth)    ((truth) ? API_TRUE : API_FALSE)
-#define API_REAL(number)   ((ApiDecimal){(number), true})
+#define API_INT(number)  ((ApiInteger){(number), true})
+#define API_BOOL(truth)  ((truth) ? API_TRUE : API_FALSE)
+#define API_REAL(number) ((ApiDecimal){(number), true})
 
 typedef enum ApiKind {
     API_STRING,
@@ -62,16 +62,16 @@ typedef struct ApiEnum {
 } ApiEnum;
 
 typedef struct ApiField {
-    const char *name;              // on the wire
-    const char *open, *close;      // "<name>", "</name>"
-    const char *json;              // "\"name\":"
-    uint16_t length;               // of the name
-    uint8_t kind;                  // ApiKind
-    uint8_t flags;                 // ApiFlags
-    uint32_t offset;               // in the struct
-    const void *type;              // ApiType or ApiEnum
-    const char *item;              // name of a list's elements
-    const char *rel;               // of a collection's link
+    const char *name;         // on the wire
+    const char *open, *close; // "<name>", "</name>"
+    const char *json;         // "\"name\":"
+    uint16_t length;          // of the name
+    uint8_t kind;             // ApiKind
+    uint8_t flags;            // ApiFlags
+    uint32_t offset;          // in the struct
+    const void *type;         // ApiType or ApiEnum
+    const char *item;         // name of a list's elements
+    const char *rel;          // of a collection's link
 } ApiField;
 
 typedef struct ApiType {
@@ -80,7 +80,7 @@ typedef struct ApiType {
     const char *home;       // top-level collection where such objects live, or NULL
     const ApiField *fields;
     int count;
-    uint32_t size;          // of the struct
+    uint32_t size; // of the struct
 } ApiType;
 
 // Every struct begins like this.

@@ -32,10 +32,10 @@ typedef struct ApiExtraLink {
 
 // What the writer must know of an object beyond its fields.
 typedef struct ApiPlace {
-    const char *href;           // path of the object, or NULL
-    const ApiExtraLink *extra;  // further links, ended by one without rel, or NULL
-    const ApiTail *links;       // to the collections below it, ended by one without rel, or NULL
-    const ApiTail *actions;     // likewise
+    const char *href;          // path of the object, or NULL
+    const ApiExtraLink *extra; // further links, ended by one without rel, or NULL
+    const ApiTail *links;      // to the collections below it, ended by one without rel, or NULL
+    const ApiTail *actions;    // likewise
 } ApiPlace;
 
 typedef struct ApiWriter ApiWriter;

@@ -60,8 +60,8 @@ int config_read(const Cli *cli, Config *ret, Fail *why)
 {
     const char *file = command_text(&cli->command, "config");
     options_set_defaults(config_rows, config_count, ret);
-    int result = options_load(config_rows, config_count, ret, file ? file : CONFIG_FILE,
-                              file != NULL, why);
+    int result =
+        options_load(config_rows, config_count, ret, file ? file : CONFIG_FILE, file != NULL, why);
     VALUE_EACH(&cli->command, "set", value)
         if (!result)
             result = options_assign(config_rows, config_count, ret, value->text, why);

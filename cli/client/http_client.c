@@ -9,7 +9,7 @@
 
 enum {
     CONNECT_S = 10,
-    SILENCE_S = 120,          // without a byte in either direction
+    SILENCE_S = 120,                 // without a byte in either direction
     ANSWER_MAX = 1024 * 1024 * 1024, // bytes of an answer that is kept in memory
 };
 
@@ -86,7 +86,8 @@ static size_t exchange_read(char *to, size_t size, size_t count, void *argument)
 {
     Exchange *exchange = argument;
     const HttpCall *call = exchange->call;
-    size_t room = size * count, left = call->length - exchange->sent, step = room < left ? room : left;
+    size_t room = size * count, left = call->length - exchange->sent,
+           step = room < left ? room : left;
     if (!step)
         return 0;
     if (call->pull)

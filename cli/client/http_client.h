@@ -12,7 +12,7 @@ typedef struct HttpCall {
     const char *const *headers; // "Name: value", ends with NULL; may be NULL
     const char *body;           // sent when it is not NULL
     size_t length;
-    int timeout_s;              // for all of it; 0: until nothing moves for two minutes
+    int timeout_s; // for all of it; 0: until nothing moves for two minutes
     // Instead of `body`: `length` bytes from here, asked for in pieces. Returns how many were put
     // into `to`, 0 only at an error, which it has filed in its owner.
     size_t (*pull)(void *owner, char *to, size_t size);

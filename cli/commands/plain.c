@@ -295,7 +295,8 @@ static void batch_send(Batch *batch, const Json *body, const char *argument)
     size_t i = 0;
     VALUE_EACH(&batch->cli->command, argument, value) {
         AUTO_FAIL failure = {0};
-        if (!http_interrupted() && !call_send(batch->cli, value, body, &batch->outcomes[i], &failure))
+        if (!http_interrupted() &&
+            !call_send(batch->cli, value, body, &batch->outcomes[i], &failure))
             batch->open[i] = true;
         else
             batch_fail(batch, value->text, &failure);

@@ -43,7 +43,8 @@ static int console_file(Cli *cli, const Value *vm, const char **ret, Fail *why)
     const Json *answer = NULL;
     int result = console_choose(cli, vm, &path, why);
     if (!result)
-        result = rest_call(cli, &cli->arena, "POST", path, json_new_object(&cli->arena), &answer, why);
+        result =
+            rest_call(cli, &cli->arena, "POST", path, json_new_object(&cli->arena), &answer, why);
     if (result)
         return result;
     *ret = json_get_string(answer, "remote_viewer_connection_file");

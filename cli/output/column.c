@@ -179,7 +179,8 @@ void object_print(Cli *cli, const NounRow *noun, const Json *object, FILE *to)
     }
     table_print(&table, "", cli->color, to);
     COLUMN_EACH(noun, column) {
-        const Json *list = column->format == FORMAT_TABLE ? json_list_at(object, column->member) : NULL;
+        const Json *list =
+            column->format == FORMAT_TABLE ? json_list_at(object, column->member) : NULL;
         AUTO_FREE char *name = memory_format("%s:", column->name);
         AUTO_ARRAY columns = {0};
         if (!json_first(list))

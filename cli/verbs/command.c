@@ -209,13 +209,13 @@ static int parse_option(Parse *parse, const char *word)
 {
     const char *equals = strchr(word, '=');
     const char *letter = option_of_letter(word);
-    char *name = letter                 ? arena_string(parse->arena, letter)
-                 : equals               ? arena_bytes(parse->arena, word, (size_t)(equals - word))
-                                        : arena_string(parse->arena, word);
+    char *name = letter   ? arena_string(parse->arena, letter)
+                 : equals ? arena_bytes(parse->arena, word, (size_t)(equals - word))
+                          : arena_string(parse->arena, word);
     if (!letter && strncmp(name, "--", 2))
         return option_unknown(parse, word);
-    const VerbRow *row = option_find(parse->command->program, parse->command->verb,
-                                     letter ? name : name + 2);
+    const VerbRow *row =
+        option_find(parse->command->program, parse->command->verb, letter ? name : name + 2);
     if (!row)
         return option_unknown(parse, name);
     if (row->type == VALUE_FLAG)
@@ -256,9 +256,8 @@ static int parse_word(Parse *parse, const char *word)
         array_add(&parse->positional, (void *)word);
         return 0;
     }
-    const char *longer = *command->noun
-                             ? arena_format(parse->arena, "%s %s", command->noun, word)
-                             : word;
+    const char *longer =
+        *command->noun ? arena_format(parse->arena, "%s %s", command->noun, word) : word;
     command->verb = verb_find(command->program, command->noun, word);
     if (command->verb)
         return 0;

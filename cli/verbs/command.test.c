@@ -170,8 +170,9 @@ TEST(what_is_wrong_is_told)
     assert_bad("", "A verb is missing.");
     assert_bad("vm", "A verb is missing.");
     assert_bad("vmm", "There is no noun or verb \"vmm\". See vireo --help.");
-    assert_bad("vm disk grow",
-               "There is no \"vireo vm disk grow\". vireo vm disk knows list, add, attach, detach.");
+    assert_bad(
+        "vm disk grow",
+        "There is no \"vireo vm disk grow\". vireo vm disk knows list, add, attach, detach.");
     assert_bad("vm start", "vireo vm start needs VM. See vireo vm start --help.");
     assert_bad("vm start web --fast",
                "vireo vm start has no option --fast. See vireo vm start --help.");

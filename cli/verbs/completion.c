@@ -46,7 +46,7 @@ static void complete_verbs(Completion *completion, const Program *program, const
 
 static void complete_value(Completion *completion, const VerbRow *row, const char *prefix)
 {
-    const char *words = row->type == VALUE_CHOICE ? row->of
+    const char *words = row->type == VALUE_CHOICE    ? row->of
                         : row->type == VALUE_BOOLEAN ? "yes|no"
                                                      : NULL;
     completion->files = row->type == VALUE_FILE || row->type == VALUE_CONTENT;
@@ -138,7 +138,8 @@ static const char zsh_script[] =
     "    done < <(%1$s complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\n"
     "    (( $#found )) && _describe -t words %1$s found\n"
     "}\n"
-    "if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _%2$s \"$@\"; else compdef _%2$s %1$s; fi\n";
+    "if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _%2$s \"$@\"; else compdef _%2$s %1$s; "
+    "fi\n";
 
 bool completion_script(const Program *program, const char *shell, FILE *to)
 {

@@ -58,8 +58,8 @@ static void item_print(const char *left, const char *text, FILE *to)
 static void option_print(const VerbRow *option, FILE *to)
 {
     AUTO_FREE char *usage = option_usage(option);
-    const char *more = option->flags & ROW_MANY   ? " Can be given several times."
-                       : option->flags & ROW_SOLE ? " May be left out when there is only one."
+    const char *more = option->flags & ROW_MANY       ? " Can be given several times."
+                       : option->flags & ROW_SOLE     ? " May be left out when there is only one."
                        : option->flags & ROW_REQUIRED ? " Must be given."
                                                       : "";
     AUTO_FREE char *fallback =
@@ -83,7 +83,10 @@ static void options_print(const Program *program, const VerbRow *verb, bool own,
         if ((verb && is_own(verb, option)) != own || option->flags & ROW_HIDDEN)
             continue;
         if (first)
-            fprintf(to, "\n%s:\n", own ? "Options" : verb ? "Common options" : "Options of all verbs");
+            fprintf(to, "\n%s:\n",
+                    own    ? "Options"
+                    : verb ? "Common options"
+                           : "Options of all verbs");
         first = false;
         option_print(option, to);
     }

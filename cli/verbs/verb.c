@@ -47,7 +47,8 @@ bool noun_begins(const Program *program, const char *noun)
 {
     size_t length = strlen(noun);
     PROGRAM_EACH(program, verb)
-        if (!strncmp(verb->noun, noun, length) && (!verb->noun[length] || verb->noun[length] == ' '))
+        if (!strncmp(verb->noun, noun, length) &&
+            (!verb->noun[length] || verb->noun[length] == ' '))
             return true;
     return false;
 }
@@ -133,9 +134,9 @@ const NounRow *noun_next_column(const NounRow *noun, const NounRow *after)
 char *row_placeholder(const VerbRow *row)
 {
     static const char *const words[_VALUE_MAX] = {
-        [VALUE_FLAG] = "",         [VALUE_TEXT] = "TEXT", [VALUE_SIZE] = "SIZE",
-        [VALUE_COUNT] = "NUMBER",  [VALUE_SECONDS] = "TIME", [VALUE_BOOLEAN] = "yes|no",
-        [VALUE_CPUS] = "CPUS",     [VALUE_FILE] = "FILE", [VALUE_CONTENT] = "FILE",
+        [VALUE_FLAG] = "",        [VALUE_TEXT] = "TEXT",    [VALUE_SIZE] = "SIZE",
+        [VALUE_COUNT] = "NUMBER", [VALUE_SECONDS] = "TIME", [VALUE_BOOLEAN] = "yes|no",
+        [VALUE_CPUS] = "CPUS",    [VALUE_FILE] = "FILE",    [VALUE_CONTENT] = "FILE",
     };
     if (row->type == VALUE_TEXT && row->of)
         return memory_string(row->of);

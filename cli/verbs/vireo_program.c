@@ -31,7 +31,8 @@ static const VerbRow wait_rows[] = {
 static const ManualNote vireo_notes[] = {
     {"ENVIRONMENT", NULL},
     {"VIREO_CONNECTION", "A connection.json to use, as --connection."},
-    {"NO_COLOR", "When it is set to anything, no colours are used. They only ever are on terminals."},
+    {"NO_COLOR",
+     "When it is set to anything, no colours are used. They only ever are on terminals."},
     {"XDG_CONFIG_HOME", "Where the login is kept; else ~/.config."},
     {"XDG_CACHE_HOME", "Where tokens of connection files are kept; else ~/.cache."},
     {"FILES", NULL},

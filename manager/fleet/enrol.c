@@ -258,7 +258,8 @@ static void enrol_take(Enrol *enrol, Entity *token)
         memcpy(enrol->host, known->id, UUID_SIZE);
     Cause cause = {.source = http_peer(enrol->http)};
     Change *change = change_new(manager, &cause);
-    enrol_fill(enrol, known ? change_edit(change, known) : change_add(change, KIND_HOST, enrol->host),
+    enrol_fill(enrol,
+               known ? change_edit(change, known) : change_add(change, KIND_HOST, enrol->host),
                object, number);
     change_remove(change, token);
     event_add(change, EVENT_VDS_REGISTER_SUCCEEDED,

@@ -17,10 +17,10 @@ typedef struct Monitor {
     Fleet *fleet;
     Entity *host; // a reference
     List node;
-    bool asking;         // a call of the current step is under way
+    bool asking;              // a call of the current step is under way
     bool capable, pool_ready; // steps of coming up that are done with this connection
     int64_t next_stats_ms, next_vms_ms, next_capabilities_ms, retry_ms;
-    uint64_t turn;       // grows with every connection: answers of older ones are dropped
+    uint64_t turn; // grows with every connection: answers of older ones are dropped
 } Monitor;
 
 struct Fleet {
@@ -108,7 +108,8 @@ Entity *fleet_storage_manager(Manager *manager, const Entity *data_center, Fail 
 
 // ---- status
 
-static void host_set_status(Manager *manager, Entity *host, ApiHostStatus status, const char *reason)
+static void host_set_status(Manager *manager, Entity *host, ApiHostStatus status,
+                            const char *reason)
 {
     HostState *state = host_state(host);
     bool changed = state->status != status;

@@ -391,8 +391,8 @@ static void request_found(const User *user, const Fail *why, void *argument)
     int64_t expires;
     login->user = *user;
     Change *change = change_new(request->manager, &request->cause);
-    login->token = identity_new_session(request->manager->identity, change, user, "ovirt-app-api",
-                                        &expires);
+    login->token =
+        identity_new_session(request->manager->identity, change, user, "ovirt-app-api", &expires);
     change_commit(change, persistent_durable, login);
 }
 

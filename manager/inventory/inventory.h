@@ -27,18 +27,18 @@ typedef struct Entity {
     Kind kind;
     ApiDocument *document;
     uint64_t revision;
-    void *state;           // the kind's own struct, zeroed at first; see state.h
-    struct Entity *twin;   // next one of the same kind and name
-    size_t position;       // in the kind's array
+    void *state;         // the kind's own struct, zeroed at first; see state.h
+    struct Entity *twin; // next one of the same kind and name
+    size_t position;     // in the kind's array
     int references;
-    bool removed;          // from the inventory; somebody still holds it
+    bool removed; // from the inventory; somebody still holds it
 } Entity;
 
 // The document's object, typed: const ApiVm *vm = ENTITY_VM(entity).
 #define ENTITY_OBJECT(entity, Type) ((const Api##Type *)(entity)->document->object)
 
-const char *kind_name(Kind kind);   // "vm"
-const char *kind_noun(Kind kind);   // "VM": in messages
+const char *kind_name(Kind kind); // "vm"
+const char *kind_noun(Kind kind); // "VM": in messages
 const ApiType *kind_type(Kind kind);
 Kind kind_from_name(const char *name); // _KIND_MAX when unknown
 
@@ -64,9 +64,11 @@ Entity *const *inventory_all(const Inventory *inventory, Kind kind);
 Entity *const *inventory_by_name(Inventory *inventory, Kind kind);
 uint64_t inventory_revision(const Inventory *inventory);
 
-#define INVENTORY_EACH(inventory, kind, entity)                                             \
-    for (size_t _i_##entity = 0; _i_##entity < inventory_count((inventory), (kind)); _i_##entity++) \
-        for (Entity *entity = inventory_all((inventory), (kind))[_i_##entity]; entity; entity = NULL)
+#define INVENTORY_EACH(inventory, kind, entity)                                        \
+    for (size_t _i_##entity = 0; _i_##entity < inventory_count((inventory), (kind));   \
+         _i_##entity++)                                                                \
+        for (Entity *entity = inventory_all((inventory), (kind))[_i_##entity]; entity; \
+             entity = NULL)
 
 // VMs that a disk is attached to: NULL or an array of Entity *.
 const Array *inventory_disk_vms(const Inventory *inventory, const char *disk);

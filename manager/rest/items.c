@@ -221,8 +221,8 @@ static bool items_expand(ApiWriter *writer, const void *object, const ApiPlace *
     if (good && !(field->flags & API_LIST))
         good = items.count == 1;
     for (size_t i = 0; good && i < items.count; i++)
-        items_write(request, writer, &items, i,
-                    field->flags & API_LIST ? field->item : field->name, follow);
+        items_write(request, writer, &items, i, field->flags & API_LIST ? field->item : field->name,
+                    follow);
     items_done(&items);
     return good;
 }

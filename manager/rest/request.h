@@ -29,7 +29,7 @@ typedef struct QueryParameter {
 } QueryParameter;
 
 typedef struct User {
-    const Entity *entity; // KIND_USER
+    const Entity *entity;  // KIND_USER
     const char *id, *name; // "admin@internal"
     const Role *role;
 } User;
@@ -44,7 +44,7 @@ struct Request {
     const char *prefix; // of hrefs, with /v4 when the client said so
     bool json, all_content, filter, head;
     const ApiFollow *follow;
-    void *body;         // object of method->body, NULL when there is none
+    void *body; // object of method->body, NULL when there is none
     User user;
     Cause cause;
     Fail why;

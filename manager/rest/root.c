@@ -9,9 +9,9 @@
 
 // Collections that can be searched get a second link.
 static const char *const searchable[] = {
-    "clusters", "datacenters", "disks", "events", "hosts", "imagetransfers", "instancetypes",
-    "jobs", "networks", "storagedomains", "templates", "users", "vms", "vmpools", "vnicprofiles",
-    "macpools", "groups",
+    "clusters",      "datacenters", "disks",        "events",         "hosts",     "imagetransfers",
+    "instancetypes", "jobs",        "networks",     "storagedomains", "templates", "users",
+    "vms",           "vmpools",     "vnicprofiles", "macpools",       "groups",
 };
 
 static ApiApiSummaryItem *summary_item(Arena *arena, int64_t active, int64_t total)

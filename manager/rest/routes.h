@@ -28,7 +28,7 @@ typedef struct RestParameter {
 typedef struct RestMethod {
     const char *name;
     RestVerb verb;
-    const char *action;  // for API_ACTION
+    const char *action; // for API_ACTION
     const ApiType *body, *result;
     bool result_is_list;
     const RestParameter *parameters;

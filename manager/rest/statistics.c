@@ -57,8 +57,10 @@ typedef struct NicFigures {
 } NicFigures;
 
 #define ROW(name, text, kind, unit, type, member)                                                \
-    {name, text, API_STATISTIC_KIND_##kind, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type,    \
-     offsetof(NicFigures, member)}
+    {                                                                                            \
+        name, text, API_STATISTIC_KIND_##kind, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type, \
+            offsetof(NicFigures, member)                                                         \
+    }
 
 static const StatisticRow nic_rows[] = {
     ROW("data.current.rx", "Receive data rate", GAUGE, BYTES_PER_SECOND, DECIMAL, receive_rate),

@@ -187,8 +187,7 @@ static void remove_formatting(Request *request, Entity *domain, const Entity *ho
     Arena *arena;
     const char *id;
     Change *change = change_new(request->manager, &request->cause);
-    ApiOperationContext *context =
-        operation_plan(change, &storage_domain_remove_kind, &arena, &id);
+    ApiOperationContext *context = operation_plan(change, &storage_domain_remove_kind, &arena, &id);
     context->storage_domain = arena_string(arena, domain->id);
     context->host = arena_string(arena, host->id);
     context->text = arena_string(arena, entity_name(domain));

@@ -72,8 +72,8 @@ static void count_committed(const Inventory *inventory)
     INVENTORY_EACH(inventory, KIND_DISK, disk) {
         const ApiDisk *object = ENTITY_OBJECT(disk, Disk);
         for (uint32_t i = 0; i < object->storage_domains.count; i++) {
-            Entity *domain = inventory_get(inventory, KIND_STORAGE_DOMAIN,
-                                           object->storage_domains.items[i]->id);
+            Entity *domain =
+                inventory_get(inventory, KIND_STORAGE_DOMAIN, object->storage_domains.items[i]->id);
             if (domain)
                 storage_domain_state(domain)->committed += object->provisioned_size.value;
         }
@@ -104,7 +104,8 @@ bool storage_domain_running_vm(const Manager *manager, const Entity *domain, con
 
 // ---- what may be done
 
-int storage_domain_check_active(Manager *manager, const Entity *domain, const char *doing, Fail *why)
+int storage_domain_check_active(Manager *manager, const Entity *domain, const char *doing,
+                                Fail *why)
 {
     ApiStorageDomainStatus status = storage_domain_status(manager, domain);
     if (status == API_STORAGE_DOMAIN_STATUS_ACTIVE)

@@ -57,7 +57,8 @@ void pool_write_server(JsonWriter *writer, const ApiStorageDomain *domain)
     json_add_integer(writer, "domainType", pool_storage_type_number(domain->storage->type));
     json_key(writer, "connectionParams");
     json_open(writer, '[');
-    write_connection(writer, domain->storage, domain->connection ? domain->connection->id : domain->id);
+    write_connection(writer, domain->storage,
+                     domain->connection ? domain->connection->id : domain->id);
     json_close(writer, ']');
 }
 

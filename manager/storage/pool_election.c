@@ -190,9 +190,8 @@ void pool_elect(Manager *manager, Entity *data_center, Entity *host, SpmTaskDone
 static bool former_manager_returns(const Manager *manager, const DataCenterState *state,
                                    Entity **ret)
 {
-    Entity *last = *state->last_spm
-                       ? inventory_get(manager->inventory, KIND_HOST, state->last_spm)
-                       : NULL;
+    Entity *last =
+        *state->last_spm ? inventory_get(manager->inventory, KIND_HOST, state->last_spm) : NULL;
     *ret = NULL;
     if (!last)
         return false;
@@ -231,9 +230,8 @@ static void warn_of_space(Manager *manager, Entity *domain)
     int64_t percent = total > 0 ? state->available * 100 / total : 100;
     bool low = percent < object->warning_low_space_indicator.value;
     if (low && !state->low_space) {
-        AUTO_FREE char *detail = memory_format("%lld GB (%lld %%)",
-                                               (long long)(state->available >> 30),
-                                               (long long)percent);
+        AUTO_FREE char *detail = memory_format(
+            "%lld GB (%lld %%)", (long long)(state->available >> 30), (long long)percent);
         event_write(manager, NULL, EVENT_IRS_DISK_SPACE_LOW,
                     &(EventFacts){.storage_domain = domain, .detail = detail});
     }
@@ -267,8 +265,8 @@ static void ask_space(Manager *manager, Entity *host, const Entity *domain)
     json_open(&writer, '{');
     json_add_string(&writer, "storagedomainID", domain->id);
     json_close(&writer, '}');
-    host_call_entity(manager, host, "StorageDomain.getStats", &params, POOL_CALL_MS,
-                     space_answered, call);
+    host_call_entity(manager, host, "StorageDomain.getStats", &params, POOL_CALL_MS, space_answered,
+                     call);
 }
 
 void pool_refresh_space(Manager *manager, Entity *data_center)

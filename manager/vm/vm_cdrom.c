@@ -66,8 +66,8 @@ static int cdroms_of(Request *request, Items *items, const char *only)
         if (!only || !strcmp(object->cdroms.items[i]->id, only))
             items_add_part(items, vm, object->cdroms.items[i]);
     if (only && !items->count)
-        return fail_set(&request->why, FAIL_NOT_FOUND, "VM %s has no CD drive %s.",
-                        entity_name(vm), only);
+        return fail_set(&request->why, FAIL_NOT_FOUND, "VM %s has no CD drive %s.", entity_name(vm),
+                        only);
     return 0;
 }
 

@@ -117,8 +117,7 @@ int vm_reported_list(Request *request, Items *items)
 
 int vm_reported_get(Request *request, Items *items)
 {
-    return reported_of(request, items,
-                       request->route.steps[request->route.depth - 1].segment);
+    return reported_of(request, items, request->route.steps[request->route.depth - 1].segment);
 }
 
 // ---- checking what clients send

@@ -47,8 +47,8 @@ static void fill_host(Candidates *candidates, Entity *host, ScheduleHost *to)
     }
     LIST_EACH(&state->vms, VmState, on_host, vm) {
         const ApiVm *running = ENTITY_OBJECT(vm->entity, Vm);
-        to->memory_committed += running->memory_policy->guaranteed.value +
-                                ((int64_t)SCHEDULE_VM_OVERHEAD_MIB << 20);
+        to->memory_committed +=
+            running->memory_policy->guaranteed.value + ((int64_t)SCHEDULE_VM_OVERHEAD_MIB << 20);
         to->vcpus += (int)vm_config_cpus(running);
     }
 }
