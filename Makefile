@@ -6,7 +6,7 @@ PORT = 8443
 SECONDS = 60
 
 # What a target needs of Debian is installed first, if it is missing.
-.PHONY: build run check fuzz deb clean
+.PHONY: build run check fuzz deb format clean
 
 build:
 	@tools/install-packages build
@@ -32,6 +32,10 @@ fuzz:
 deb: build
 	@tools/install-packages deb
 	@packaging/build --build "$(BUILD)"
+
+format:
+	@tools/install-packages check
+	@tools/format
 
 clean:
 	rm -rf "$(BUILD)" build-fuzz

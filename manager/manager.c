@@ -147,11 +147,11 @@ static void manager_expire_sessions(Manager *manager)
     int64_t now = clock_wall_ms();
     Change *change = change_new(manager, NULL);
     INVENTORY_EACH(manager->inventory, KIND_SESSION, session)
-    if (ENTITY_OBJECT(session, SessionToken)->expires.value < now)
-        change_remove(change, session);
+        if (ENTITY_OBJECT(session, SessionToken)->expires.value < now)
+            change_remove(change, session);
     INVENTORY_EACH(manager->inventory, KIND_ENROLMENT, token)
-    if (ENTITY_OBJECT(token, EnrolmentToken)->expires.value < now)
-        change_remove(change, token);
+        if (ENTITY_OBJECT(token, EnrolmentToken)->expires.value < now)
+            change_remove(change, token);
     change_commit(change, NULL, NULL);
 }
 

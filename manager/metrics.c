@@ -20,7 +20,7 @@ static double metric_hosts_up(const Manager *manager)
 {
     double count = 0;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    count += host_state(host)->status == API_HOST_STATUS_UP;
+        count += host_state(host)->status == API_HOST_STATUS_UP;
     return count;
 }
 
@@ -33,7 +33,7 @@ static double metric_vms_running(const Manager *manager)
 {
     double count = 0;
     INVENTORY_EACH(manager->inventory, KIND_VM, vm)
-    count += vm_state(vm)->host != NULL;
+        count += vm_state(vm)->host != NULL;
     return count;
 }
 

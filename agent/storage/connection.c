@@ -162,9 +162,24 @@ static void mount_hint(const Mount *mount, Fail *why)
         fail_hint(why, "Check the path, the file system type and the mount options.");
 }
 
-static int mount_run(const Mount *mount, Fail *why)
+// Where the agent is confined to a mount namespace of its own, what it mounts there nobody else
+// sees; what is mounted where libvirt lives comes to it by propagation.
+static void mount_enter(const Storage *storage, Array *words, char **ret_option)
+{
+    const char *name = storage->agent->config.mount_namespace;
+    if (!*name)
+        return;
+    *ret_option = memory_format("--mount=%s", name);
+    array_add(words, (void *)"nsenter");
+    array_add(words, *ret_option);
+    array_add(words, (void *)"--");
+}
+
+static int mount_run(const Storage *storage, const Mount *mount, Fail *why)
 {
     AUTO_ARRAY words = {0};
+    AUTO_FREE char *space = NULL;
+    mount_enter(storage, &words, &space);
     AUTO_FREE char *bind_options = mount->bind
                                        ? memory_format("bind%s%s", mount->options ? "," : "",
                                                        mount->options ? mount->options : "")
@@ -190,12 +205,17 @@ static int mount_run(const Mount *mount, Fail *why)
     return VDSM_MOUNT;
 }
 
-static int unmount_run(const char *target, bool lazy, Fail *why)
+static int unmount_run(const Storage *storage, const char *target, bool lazy, Fail *why)
 {
-    const char *const words[] = {"umount", lazy ? "-fl" : "-f", "--", target, NULL};
+    AUTO_ARRAY words = {0};
+    AUTO_FREE char *space = NULL;
     if (!mount_is_target(target))
         return 0;
-    if (!spawn_run(words, NULL, UNMOUNT_MS, NULL, why))
+    mount_enter(storage, &words, &space);
+    const char *const own[] = {"umount", lazy ? "-fl" : "-f", "--", target, NULL};
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        array_add(&words, (void *)own[i]);
+    if (!spawn_run((const char *const *)words.items, NULL, UNMOUNT_MS, NULL, why))
         return 0;
     fail_prefix(why, "%s can't be unmounted: ", target);
     return VDSM_STORAGE_DISCONNECTION;
@@ -217,9 +237,9 @@ static int mount_connect(Storage *storage, DomainType type, const Json *connecti
         int result = directory_make(mount.target, 0755);
         if (result)
             return storage_errno(why, VDSM_MOUNT, result, "%s can't be made", mount.target);
-        error = mount_run(&mount, why);
+        error = mount_run(storage, &mount, why);
         if (!error && (error = mount_check_access(storage, mount.target, why)))
-            unmount_run(mount.target, true, NULL);
+            unmount_run(storage, mount.target, true, NULL);
         if (error) {
             rmdir(mount.target);
             return error;
@@ -314,7 +334,7 @@ static int disconnect_locked(Storage *storage, DomainType type, const char *targ
                                  target);
         return 0;
     }
-    error = unmount_run(target, true, why);
+    error = unmount_run(storage, target, true, why);
     if (!error && rmdir(target) < 0 && errno != ENOENT)
         log_warn("storage.unmounted", LOG_NONE, "%s can't be removed: %s.", target,
                  strerror(errno));

@@ -1,6 +1,9 @@
 // VM.create: from the manager's XML to a running guest.
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/rpc/verbs.h"
@@ -94,21 +97,39 @@ static int payload_make_image(const char *folder, const char *label, const char 
     return spawn_run(argv, NULL, 30000, NULL, why);
 }
 
+// Both inside `folder`, which is private, before the image gets its place.
+static int payload_make(const char *folder, const char *image, const char *label,
+                        const Xml *payload, Fail *why)
+{
+    AUTO_FREE char *content = memory_format("%s/content", folder);
+    AUTO_FREE char *fresh = memory_format("%s/image", folder);
+    int result = directory_make(content, 0700);
+    if (result)
+        return fail_errno(why, FAIL_INTERNAL, result, "%s can't be made", content);
+    result = payload_write_files(content, payload, why);
+    if (!result)
+        result = payload_make_image(content, label, fresh, why);
+    if (!result && (chmod(fresh, 0600) < 0 || rename(fresh, image) < 0))
+        result = fail_errno(why, FAIL_INTERNAL, errno, "%s can't be made", image);
+    return result;
+}
+
 static int vm_make_payload(Vm *vm, Arena *arena, Xml *disk, const Xml *payload, Fail *why)
 {
     const Config *config = &vms_agent(vm->vms)->config;
     const char *label = vm_xml_text(payload, "volId");
-    AUTO_FREE char *parent = memory_format("%s/payload", config->state_directory);
+    // QEMU, a user of its own, must come through the outer folder; libvirt gives it the image.
+    AUTO_FREE char *parent = memory_format("%s/payload", config->run_directory);
     AUTO_FREE char *folder = memory_format("%s/%s", parent, vm->id);
     AUTO_FREE char *image = memory_format("%s/%s.iso", parent, vm->id);
     directory_remove(folder);
-    int result = directory_make(folder, 0700);
+    int result = directory_make(parent, 0711);
+    if (!result)
+        result = directory_make(folder, 0700); // it may hold passwords
     if (result)
         return fail_errno(why, FAIL_INTERNAL, result, "%s can't be made", folder);
-    result = payload_write_files(folder, payload, why);
-    if (!result)
-        result = payload_make_image(folder, label && *label ? label : "config-2", image, why);
-    directory_remove(folder); // it may hold passwords
+    result = payload_make(folder, image, label && *label ? label : "config-2", payload, why);
+    directory_remove(folder);
     if (result)
         return result;
     vms_lock(vm->vms);

@@ -63,8 +63,8 @@ int config_read(const Cli *cli, Config *ret, Fail *why)
     int result =
         options_load(config_rows, config_count, ret, file ? file : CONFIG_FILE, file != NULL, why);
     VALUE_EACH(&cli->command, "set", value)
-    if (!result)
-        result = options_assign(config_rows, config_count, ret, value->text, why);
+        if (!result)
+            result = options_assign(config_rows, config_count, ret, value->text, why);
     return result;
 }
 
@@ -98,8 +98,7 @@ int run_check_config(Cli *cli, Fail *why)
         word_add(&words, "--config");
         word_add(&words, file);
     }
-    VALUE_EACH(&cli->command, "set", value)
-    {
+    VALUE_EACH(&cli->command, "set", value) {
         word_add(&words, "--set");
         word_add(&words, value->text);
     }

@@ -216,8 +216,8 @@ int resolve_command(Cli *cli, Fail *why)
                 result = resolve_name(cli, value->row->of, value->text, &value->id, why);
         }
     VERB_EACH(command->verb, ROW_OPTION, option)
-    if (!result && option->flags & ROW_SOLE && !command_value(command, option->name))
-        result = resolve_left_out(cli, option, why);
+        if (!result && option->flags & ROW_SOLE && !command_value(command, option->name))
+            result = resolve_left_out(cli, option, why);
     return result;
 }
 

@@ -68,8 +68,8 @@ const char *call_query(Cli *cli, const char *path)
                                     : value->text);
     }
     VERB_EACH(command->verb, ROW_CONSTANT, constant)
-    if (*constant->target == '?')
-        path = path_add(arena, path, constant->target + 1, constant->value);
+        if (*constant->target == '?')
+            path = path_add(arena, path, constant->target + 1, constant->value);
     return path;
 }
 
@@ -125,8 +125,7 @@ int run_show(Cli *cli, Fail *why)
     const VerbRow *argument = verb_next_row(verb, NULL, ROW_ARGUMENT);
     AUTO_ARRAY objects = {0};
     int result = resolve_command(cli, why);
-    VALUE_EACH(&cli->command, argument->name, value)
-    {
+    VALUE_EACH(&cli->command, argument->name, value) {
         const Json *object = NULL;
         if (!result)
             result = show_one(cli, noun, value, &object, why);
@@ -189,8 +188,8 @@ static const char *target_name(const Command *command)
 {
     const char *name = NULL;
     VERB_EACH(command->verb, ROW_ARGUMENT, row)
-    if (row->type == VALUE_REFERENCE && command_text(command, row->name))
-        name = command_text(command, row->name);
+        if (row->type == VALUE_REFERENCE && command_text(command, row->name))
+            name = command_text(command, row->name);
     return name;
 }
 
@@ -299,8 +298,7 @@ static void batch_fail(Batch *batch, const char *name, Fail *failure)
 static void batch_send(Batch *batch, const Json *body, const char *argument)
 {
     size_t i = 0;
-    VALUE_EACH(&batch->cli->command, argument, value)
-    {
+    VALUE_EACH(&batch->cli->command, argument, value) {
         AUTO_FAIL failure = {0};
         if (!http_interrupted() &&
             !call_send(batch->cli, value, body, &batch->outcomes[i], &failure))
@@ -350,10 +348,10 @@ int run_call(Cli *cli, Fail *why)
     if (result)
         return result;
     VERB_EACH(cli->command.verb, ROW_ARGUMENT, argument)
-    many = argument->flags & ROW_MANY ? argument : NULL;
+        many = argument->flags & ROW_MANY ? argument : NULL;
     if (many)
         VALUE_EACH(&cli->command, many->name, value)
-    count += value != NULL;
+            count += value != NULL;
     if (count > 1)
         return batch_run(cli, body, many->name, count, why);
     result = call_send(cli, NULL, body, &outcome, why);

@@ -32,8 +32,7 @@ static int disks_resolve(Creation *creation, Fail *why)
     Cli *cli = creation->cli;
     const Value *storage = command_value(&cli->command, "storage");
     int result = 0;
-    VALUE_EACH(&cli->command, "disk", value)
-    {
+    VALUE_EACH(&cli->command, "disk", value) {
         int64_t size;
         const char *id = NULL;
         if (!result && !size_parse(value->text, &size))
@@ -51,8 +50,7 @@ static int nics_resolve(Creation *creation, Fail *why)
 {
     Cli *cli = creation->cli;
     int result = 0;
-    VALUE_EACH(&cli->command, "nic", value)
-    {
+    VALUE_EACH(&cli->command, "nic", value) {
         const char *id = NULL;
         if (!result)
             result = vm_find_profile(cli, value->text, command_value(&cli->command, "cluster")->id,
@@ -123,8 +121,7 @@ static int disks_add(Creation *creation, Fail *why)
 {
     size_t number = 0;
     int result = 0;
-    VALUE_EACH(&creation->cli->command, "disk", value)
-    {
+    VALUE_EACH(&creation->cli->command, "disk", value) {
         if (!result)
             result = disk_add(creation, creation->disks.items[number], value->text, number, why);
         number++;

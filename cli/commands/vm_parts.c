@@ -20,8 +20,7 @@ static bool is_public_key(const char *text)
 int vm_set_ssh_keys(Cli *cli, Json *body, Fail *why)
 {
     AUTO_STRBUF keys = {0};
-    VALUE_EACH(&cli->command, "ssh-key", value)
-    {
+    VALUE_EACH(&cli->command, "ssh-key", value) {
         AUTO_FREE char *text = NULL;
         size_t length = 0;
         int result = 0;

@@ -12,8 +12,7 @@ static void candidate(Completion *completion, const char *prefix, const char *wo
 
 static void complete_options(Completion *completion, const Program *program, const char *prefix)
 {
-    OPTION_EACH(program, completion->command.verb, option)
-    {
+    OPTION_EACH(program, completion->command.verb, option) {
         AUTO_FREE char *word = memory_format("--%s", option->name);
         bool again = option->flags & ROW_MANY || !command_value(&completion->command, option->name);
         if (again && !(option->flags & ROW_HIDDEN))
@@ -27,8 +26,7 @@ static void complete_verbs(Completion *completion, const Program *program, const
     const char *noun = completion->command.noun;
     size_t length = strlen(noun);
     AUTO_FREE char *last = memory_string("");
-    PROGRAM_EACH(program, verb)
-    {
+    PROGRAM_EACH(program, verb) {
         if (!strcmp(verb->noun, noun) && verb->help)
             candidate(completion, prefix, verb->name, verb->help);
         bool longer = strlen(verb->noun) > length && !strncmp(verb->noun, noun, length) &&
@@ -66,8 +64,8 @@ static void complete_value(Completion *completion, const VerbRow *row, const cha
 static const VerbRow *next_argument(const Command *command)
 {
     VERB_EACH(command->verb, ROW_ARGUMENT, row)
-    if (!command_value(command, row->name) || row->flags & ROW_MANY)
-        return row;
+        if (!command_value(command, row->name) || row->flags & ROW_MANY)
+            return row;
     return NULL;
 }
 

@@ -20,9 +20,9 @@ static void manual_verb(const Program *program, const VerbRow *verb, FILE *to)
     roff_subsection(title, to);
     roff_paragraph(verb->help, to);
     VERB_EACH(verb, ROW_ARGUMENT, argument)
-    roff_item(argument->name, argument->help, to);
+        roff_item(argument->name, argument->help, to);
     VERB_EACH(verb, ROW_OPTION, option)
-    manual_option(option, to);
+        manual_option(option, to);
 }
 
 static void manual_set(const char *title, const VerbRow *rows, FILE *to)
@@ -59,8 +59,8 @@ void manual_print(const Program *program, FILE *to)
     manual_set("Of verbs that can take long", program->waiting, to);
     roff_section("VERBS", to);
     PROGRAM_EACH(program, verb)
-    if (verb->help)
-        manual_verb(program, verb, to);
+        if (verb->help)
+            manual_verb(program, verb, to);
     roff_section("EXIT STATUS", to);
     for (size_t i = 0; i < exit_code_count; i++) {
         AUTO_FREE char *code = memory_format("%d", exit_code_rows[i].code);

@@ -38,8 +38,8 @@ const VerbRow *program_next_verb(const Program *program, const VerbRow *after)
 const VerbRow *verb_find(const Program *program, const char *noun, const char *name)
 {
     PROGRAM_EACH(program, verb)
-    if (!strcmp(verb->noun, noun) && !strcmp(verb->name, name))
-        return verb;
+        if (!strcmp(verb->noun, noun) && !strcmp(verb->name, name))
+            return verb;
     return NULL;
 }
 
@@ -47,8 +47,9 @@ bool noun_begins(const Program *program, const char *noun)
 {
     size_t length = strlen(noun);
     PROGRAM_EACH(program, verb)
-    if (!strncmp(verb->noun, noun, length) && (!verb->noun[length] || verb->noun[length] == ' '))
-        return true;
+        if (!strncmp(verb->noun, noun, length) &&
+            (!verb->noun[length] || verb->noun[length] == ' '))
+            return true;
     return false;
 }
 
@@ -101,8 +102,8 @@ const VerbRow *option_next(const Program *program, const VerbRow *verb, const Ve
 const VerbRow *option_find(const Program *program, const VerbRow *verb, const char *name)
 {
     OPTION_EACH(program, verb, option)
-    if (!strcmp(option->name, name))
-        return option;
+        if (!strcmp(option->name, name))
+            return option;
     return NULL;
 }
 

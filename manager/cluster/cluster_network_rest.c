@@ -32,11 +32,11 @@ static ApiNetworkStatus network_status(const Manager *manager, const Entity *clu
                                        const ApiNetwork *network, bool required)
 {
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    if (required && network->vdsm_name &&
-        reference_is(ENTITY_OBJECT(host, Host)->cluster, cluster->id) &&
-        host_state(host)->status == API_HOST_STATUS_UP &&
-        !host_has_bridge(host, network->vdsm_name))
-        return API_NETWORK_STATUS_NON_OPERATIONAL;
+        if (required && network->vdsm_name &&
+            reference_is(ENTITY_OBJECT(host, Host)->cluster, cluster->id) &&
+            host_state(host)->status == API_HOST_STATUS_UP &&
+            !host_has_bridge(host, network->vdsm_name))
+            return API_NETWORK_STATUS_NON_OPERATIONAL;
     return API_NETWORK_STATUS_OPERATIONAL;
 }
 
@@ -231,8 +231,7 @@ static int check_detachable(Request *request, const Entity *cluster, const Entit
                         "Cannot detach network. Network %s is the management network of cluster "
                         "%s.",
                         entity_name(network), entity_name(cluster));
-    INVENTORY_EACH(manager->inventory, KIND_VM, vm)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_VM, vm) {
         const ApiVm *object = ENTITY_OBJECT(vm, Vm);
         for (uint32_t i = 0; i < object->nics.count; i++)
             if (reference_is(object->cluster, cluster->id) &&

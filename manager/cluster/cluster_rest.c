@@ -37,8 +37,9 @@ static int search_of_data_center(Request *request, Items *items, const char *dat
         return fail_to_errno(request->why.code);
     items->view = cluster_view;
     INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, cluster)
-    if (is_of_data_center(request, cluster, data_center) && search_filter_match(filter, cluster))
-        array_add(&found, cluster);
+        if (is_of_data_center(request, cluster, data_center) &&
+            search_filter_match(filter, cluster))
+            array_add(&found, cluster);
     search_filter_arrange(filter, &found, max);
     for (size_t i = 0; i < found.count; i++)
         items_add_entity(items, found.items[i]);
@@ -92,8 +93,8 @@ static int take_mac_pool(Request *request, Arena *arena, ApiCluster *cluster,
     if (fail_is_set(&request->why))
         return fail_to_errno(request->why.code);
     INVENTORY_EACH(inventory, KIND_MAC_POOL, other)
-    if (!pool && ENTITY_OBJECT(other, MacPool)->default_pool == API_TRUE)
-        pool = other;
+        if (!pool && ENTITY_OBJECT(other, MacPool)->default_pool == API_TRUE)
+            pool = other;
     if (pool)
         cluster->mac_pool = api_reference_new(arena, &api_type_mac_pool, pool->id);
     return 0;
@@ -111,8 +112,7 @@ static Entity *management_network(Request *request, const Entity *data_center)
                       : network_named(request->manager, data_center, VIEW_TEXT(wanted->name));
     else
         network = network_named(request->manager, data_center, "ovirtmgmt");
-    INVENTORY_EACH(inventory, KIND_CLUSTER, other)
-    {
+    INVENTORY_EACH(inventory, KIND_CLUSTER, other) {
         const ApiCluster *object = ENTITY_OBJECT(other, Cluster);
         if (!network && !wanted && is_of_data_center(request, other, data_center->id) &&
             object->management_network)
@@ -294,7 +294,7 @@ static int check_empty(Request *request, const Entity *cluster)
     Manager *manager = request->manager;
     size_t templates = 0;
     INVENTORY_EACH(manager->inventory, KIND_TEMPLATE, template)
-    templates += reference_is(ENTITY_OBJECT(template, Template)->cluster, cluster->id);
+        templates += reference_is(ENTITY_OBJECT(template, Template)->cluster, cluster->id);
     const struct {
         size_t count;
         const char *what;

@@ -229,11 +229,11 @@ static int check_only_of_local(Request *request, const Entity *data_center, cons
     if (!data_center || ENTITY_OBJECT(data_center, DataCenter)->local != API_TRUE)
         return 0;
     INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, other)
-    if (other != except &&
-        reference_is(ENTITY_OBJECT(other, Cluster)->data_center, data_center->id))
-        return fail_set(&request->why, FAIL_CONFLICT,
-                        "Cannot add cluster. Data center %s is a local one and has cluster %s.",
-                        entity_name(data_center), entity_name(other));
+        if (other != except &&
+            reference_is(ENTITY_OBJECT(other, Cluster)->data_center, data_center->id))
+            return fail_set(&request->why, FAIL_CONFLICT,
+                            "Cannot add cluster. Data center %s is a local one and has cluster %s.",
+                            entity_name(data_center), entity_name(other));
     return 0;
 }
 
@@ -262,7 +262,7 @@ size_t cluster_count_hosts(const Manager *manager, const char *cluster)
 {
     size_t count = 0;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    count += reference_is(ENTITY_OBJECT(host, Host)->cluster, cluster);
+        count += reference_is(ENTITY_OBJECT(host, Host)->cluster, cluster);
     return count;
 }
 
@@ -270,7 +270,7 @@ size_t cluster_count_vms(const Manager *manager, const char *cluster)
 {
     size_t count = 0;
     INVENTORY_EACH(manager->inventory, KIND_VM, vm)
-    count += reference_is(ENTITY_OBJECT(vm, Vm)->cluster, cluster);
+        count += reference_is(ENTITY_OBJECT(vm, Vm)->cluster, cluster);
     return count;
 }
 

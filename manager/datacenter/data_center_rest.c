@@ -19,8 +19,7 @@ static const ApiMacPool *shown_mac_pool(const Manager *manager, const Entity *da
 {
     const ApiMacPool *pool = NULL;
     bool any = false;
-    INVENTORY_EACH(manager->inventory, KIND_CLUSTER, cluster)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_CLUSTER, cluster) {
         const ApiCluster *object = ENTITY_OBJECT(cluster, Cluster);
         if (!reference_is(object->data_center, data_center->id))
             continue;
@@ -153,7 +152,7 @@ static size_t count_clusters(const Manager *manager, const Entity *data_center)
 {
     size_t count = 0;
     INVENTORY_EACH(manager->inventory, KIND_CLUSTER, cluster)
-    count += is_cluster_of(cluster, data_center);
+        count += is_cluster_of(cluster, data_center);
     return count;
 }
 
@@ -194,12 +193,12 @@ static int check_version_transition(Request *request, const Entity *entity,
                         "center %s has storage.",
                         entity_name(entity));
     INVENTORY_EACH(manager->inventory, KIND_CLUSTER, cluster)
-    if (is_cluster_of(cluster, entity) &&
-        cluster_level_compare(ENTITY_OBJECT(cluster, Cluster)->version, after->version) < 0)
-        return fail_set(&request->why, FAIL_STATE,
-                        "Cannot edit data center. data_center.version can't be higher than "
-                        "that of cluster %s.",
-                        entity_name(cluster));
+        if (is_cluster_of(cluster, entity) &&
+            cluster_level_compare(ENTITY_OBJECT(cluster, Cluster)->version, after->version) < 0)
+            return fail_set(&request->why, FAIL_STATE,
+                            "Cannot edit data center. data_center.version can't be higher than "
+                            "that of cluster %s.",
+                            entity_name(cluster));
     return 0;
 }
 
@@ -208,8 +207,7 @@ static void hand_mac_pool_on(Request *request, Change *change, const Entity *ent
                              const ApiDataCenter *after)
 {
     const ApiDataCenter *wanted = request->body;
-    INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, cluster)
-    {
+    INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, cluster) {
         if (!wanted->mac_pool || !is_cluster_of(cluster, entity) ||
             reference_is(ENTITY_OBJECT(cluster, Cluster)->mac_pool, after->mac_pool->id))
             continue;
@@ -255,8 +253,7 @@ static int refuse(Request *request, const Entity *entity, const char *because, c
 static int check_hosts(Request *request, const Entity *entity, bool force)
 {
     Manager *manager = request->manager;
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
         const ApiHost *object = ENTITY_OBJECT(host, Host);
         Entity *cluster = object->cluster
                               ? inventory_get(manager->inventory, KIND_CLUSTER, object->cluster->id)
@@ -277,8 +274,7 @@ static int check_hosts(Request *request, const Entity *entity, bool force)
 static int check_vms(Request *request, const Entity *entity)
 {
     Manager *manager = request->manager;
-    INVENTORY_EACH(manager->inventory, KIND_VM, vm)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_VM, vm) {
         const ApiVm *object = ENTITY_OBJECT(vm, Vm);
         Entity *cluster = object->cluster
                               ? inventory_get(manager->inventory, KIND_CLUSTER, object->cluster->id)
@@ -315,8 +311,7 @@ static void forget_domains(Change *change, const Entity *entity)
     pool_domains(manager, entity, &domains);
     for (size_t i = 0; i < domains.count; i++) {
         Entity *domain = domains.items[i];
-        INVENTORY_EACH(manager->inventory, KIND_DISK, disk)
-        {
+        INVENTORY_EACH(manager->inventory, KIND_DISK, disk) {
             const ApiDisk *object = ENTITY_OBJECT(disk, Disk);
             if (object->storage_domains.count &&
                 reference_is(object->storage_domains.items[0], domain->id))
@@ -330,10 +325,9 @@ static void forget_networks(Change *change, const Entity *entity)
 {
     Inventory *inventory = change_manager(change)->inventory;
     INVENTORY_EACH(inventory, KIND_NETWORK, network)
-    if (reference_is(ENTITY_OBJECT(network, Network)->data_center, entity->id))
-        network_remove_from(change, network);
-    INVENTORY_EACH(inventory, KIND_CLUSTER, cluster)
-    {
+        if (reference_is(ENTITY_OBJECT(network, Network)->data_center, entity->id))
+            network_remove_from(change, network);
+    INVENTORY_EACH(inventory, KIND_CLUSTER, cluster) {
         if (!is_cluster_of(cluster, entity))
             continue;
         ApiCluster *draft = change_edit(change, cluster)->object;

@@ -31,7 +31,7 @@ ApiDataCenterStatus data_center_status(const Manager *manager, const Entity *dat
     };
     if (facts.domains && !facts.has_manager)
         INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    facts.hosts_up += host_state(host)->status == API_HOST_STATUS_UP &&
-                      host_data_center(manager, host) == data_center;
+            facts.hosts_up += host_state(host)->status == API_HOST_STATUS_UP &&
+                              host_data_center(manager, host) == data_center;
     return data_center_status_of(&facts);
 }

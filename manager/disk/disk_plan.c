@@ -78,9 +78,9 @@ static int check_ids(Request *request, const ApiDisk *wanted)
     if (!wanted->image_id)
         return 0;
     INVENTORY_EACH(inventory, KIND_DISK, disk)
-    if (!strcmp(ENTITY_OBJECT(disk, Disk)->image_id, wanted->image_id))
-        return fail_set(&request->why, FAIL_EXISTS, "%s. Disk %s has the image ID %s already.",
-                        doing, entity_name(disk), wanted->image_id);
+        if (!strcmp(ENTITY_OBJECT(disk, Disk)->image_id, wanted->image_id))
+            return fail_set(&request->why, FAIL_EXISTS, "%s. Disk %s has the image ID %s already.",
+                            doing, entity_name(disk), wanted->image_id);
     return 0;
 }
 

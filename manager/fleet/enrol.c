@@ -168,8 +168,7 @@ void enrol_handle_token(Manager *manager, Http *http, const char *rest)
 int enrol_free_number(const Manager *manager)
 {
     bool taken[HOST_NUMBER_MAX + 1] = {false};
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
         int64_t number = ENTITY_OBJECT(host, Host)->number.value;
         if (number > 0 && number <= HOST_NUMBER_MAX)
             taken[number] = true;

@@ -30,8 +30,7 @@ static int check_address(Request *request, const char *address, const Entity *ex
                         "host.address: \"%s\" is no host name or IP "
                         "address.",
                         address ? address : "");
-    INVENTORY_EACH(request->manager->inventory, KIND_HOST, host)
-    {
+    INVENTORY_EACH(request->manager->inventory, KIND_HOST, host) {
         const ApiHost *object = ENTITY_OBJECT(host, Host);
         if (host == except || !object->address || strcmp(object->address, address))
             continue;

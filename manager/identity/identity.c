@@ -212,8 +212,7 @@ static void login_done(uv_work_t *work, int status)
 
 static Entity *login_find(Identity *identity, const char *name)
 {
-    INVENTORY_EACH(identity->manager->inventory, KIND_USER, entity)
-    {
+    INVENTORY_EACH(identity->manager->inventory, KIND_USER, entity) {
         const char *principal = ENTITY_OBJECT(entity, User)->principal;
         size_t length = strcspn(principal, "@");
         bool bare = !strchr(name, '@') && strlen(name) == length;

@@ -55,8 +55,8 @@ int permission_list(Request *request, Items *items)
     if (request_check_parents(request) || check_filter(request))
         return fail_to_errno(request->why.code);
     INVENTORY_EACH(request->manager->inventory, KIND_USER, user)
-    if (is_shown(request, user))
-        add_permission(request, items, user);
+        if (is_shown(request, user))
+            add_permission(request, items, user);
     items_set_home(request, items, "/permissions");
     return 0;
 }
@@ -67,9 +67,9 @@ int permission_get(Request *request, Items *items)
     if (request_check_parents(request))
         return fail_to_errno(request->why.code);
     INVENTORY_EACH(request->manager->inventory, KIND_USER, user)
-    if (is_shown(request, user) && !strcmp(permission_id(&request->arena, user), id)) {
-        add_permission(request, items, user);
-        return 0;
-    }
+        if (is_shown(request, user) && !strcmp(permission_id(&request->arena, user), id)) {
+            add_permission(request, items, user);
+            return 0;
+        }
     return request_not_found(request, "permission", id);
 }

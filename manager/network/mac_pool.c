@@ -12,8 +12,8 @@ Entity *mac_pool_of_cluster(const Manager *manager, const Entity *cluster)
     if (pool)
         return pool;
     INVENTORY_EACH(manager->inventory, KIND_MAC_POOL, other)
-    if (ENTITY_OBJECT(other, MacPool)->default_pool == API_TRUE)
-        return other;
+        if (ENTITY_OBJECT(other, MacPool)->default_pool == API_TRUE)
+            return other;
     return NULL;
 }
 

@@ -34,8 +34,7 @@ int mac_pool_get(Request *request, Items *items)
 static int check_other_pools(Request *request, const MacRange *ranges, uint32_t count,
                              const Entity *except)
 {
-    INVENTORY_EACH(request->manager->inventory, KIND_MAC_POOL, other)
-    {
+    INVENTORY_EACH(request->manager->inventory, KIND_MAC_POOL, other) {
         const ApiMacPool *object = ENTITY_OBJECT(other, MacPool);
         AUTO_FREE MacRange *theirs = NEW_ARRAY(MacRange, object->ranges.count + 1);
         if (other == except || mac_ranges_read(object, theirs, NULL))
@@ -85,8 +84,7 @@ static int check_duplicates(Request *request, const ApiMacPool *pool, const Enti
         return 0;
     AUTO_FREE MacRange *ranges = NEW_ARRAY(MacRange, pool->ranges.count + 1);
     mac_ranges_read(pool, ranges, NULL);
-    INVENTORY_EACH(inventory, KIND_VM, vm)
-    {
+    INVENTORY_EACH(inventory, KIND_VM, vm) {
         const ApiVm *object = ENTITY_OBJECT(vm, Vm);
         for (uint32_t i = 0; i < object->nics.count; i++) {
             const ApiMac *mac = object->nics.items[i]->mac;
@@ -172,12 +170,13 @@ static int check_removable(Request *request, const Entity *pool)
         return fail_set(&request->why, FAIL_CONFLICT,
                         "Cannot remove MAC pool. %s is the default pool.", entity_name(pool));
     INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, cluster)
-    if (reference_is(ENTITY_OBJECT(cluster, Cluster)->mac_pool, pool->id)) {
-        fail_set(&request->why, FAIL_CONFLICT, "Cannot remove MAC pool. %s is used by cluster %s.",
-                 entity_name(pool), entity_name(cluster));
-        fail_object(&request->why, cluster->id);
-        return fail_to_errno(FAIL_CONFLICT);
-    }
+        if (reference_is(ENTITY_OBJECT(cluster, Cluster)->mac_pool, pool->id)) {
+            fail_set(&request->why, FAIL_CONFLICT,
+                     "Cannot remove MAC pool. %s is used by cluster %s.", entity_name(pool),
+                     entity_name(cluster));
+            fail_object(&request->why, cluster->id);
+            return fail_to_errno(FAIL_CONFLICT);
+        }
     return 0;
 }
 
@@ -191,8 +190,8 @@ void mac_pool_remove(Request *request)
     Change *change = change_new(request->manager, &request->cause);
     event_add(change, request->method->event, &(EventFacts){.name = entity_name(pool)});
     INVENTORY_EACH(request->manager->inventory, KIND_DATA_CENTER, data_center)
-    if (reference_is(ENTITY_OBJECT(data_center, DataCenter)->mac_pool, pool->id))
-        ((ApiDataCenter *)change_edit(change, data_center)->object)->mac_pool = NULL;
+        if (reference_is(ENTITY_OBJECT(data_center, DataCenter)->mac_pool, pool->id))
+            ((ApiDataCenter *)change_edit(change, data_center)->object)->mac_pool = NULL;
     change_remove(change, pool);
     commit_and_remove(request, change);
 }

@@ -162,8 +162,8 @@ static void rename_profile(Change *change, const Entity *entity, const char *nam
 static void remove_profiles(Change *change, const Entity *entity)
 {
     INVENTORY_EACH(change_manager(change)->inventory, KIND_VNIC_PROFILE, profile)
-    if (reference_is(ENTITY_OBJECT(profile, VnicProfile)->network, entity->id))
-        change_remove(change, profile);
+        if (reference_is(ENTITY_OBJECT(profile, VnicProfile)->network, entity->id))
+            change_remove(change, profile);
 }
 
 static int network_change(Request *request, Change *change, Entity *entity)
@@ -222,13 +222,13 @@ void network_update(Request *request)
 static int check_not_management(Request *request, const Entity *network)
 {
     INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, cluster)
-    if (reference_is(ENTITY_OBJECT(cluster, Cluster)->management_network, network->id)) {
-        fail_set(&request->why, FAIL_CONFLICT,
-                 "Cannot remove network. Network %s is the management network of cluster %s.",
-                 entity_name(network), entity_name(cluster));
-        fail_object(&request->why, cluster->id);
-        return fail_to_errno(FAIL_CONFLICT);
-    }
+        if (reference_is(ENTITY_OBJECT(cluster, Cluster)->management_network, network->id)) {
+            fail_set(&request->why, FAIL_CONFLICT,
+                     "Cannot remove network. Network %s is the management network of cluster %s.",
+                     entity_name(network), entity_name(cluster));
+            fail_object(&request->why, cluster->id);
+            return fail_to_errno(FAIL_CONFLICT);
+        }
     return 0;
 }
 

@@ -84,8 +84,7 @@ void network_set_bridge_name(Arena *arena, ApiNetwork *network)
 const Entity *network_host(const Manager *manager, const Entity *network)
 {
     const char *bridge = ENTITY_OBJECT(network, Network)->vdsm_name;
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
         const ApiDocument *hardware = host_state(host)->hardware;
         const ApiHost *object = hardware ? hardware->object : NULL;
         for (uint32_t i = 0; object && bridge && i < object->nics.count; i++)
@@ -101,8 +100,7 @@ const Entity *network_host(const Manager *manager, const Entity *network)
 static int check_clash(Request *request, const ApiNetwork *network, const Entity *data_center,
                        const Entity *except)
 {
-    INVENTORY_EACH(request->manager->inventory, KIND_NETWORK, other)
-    {
+    INVENTORY_EACH(request->manager->inventory, KIND_NETWORK, other) {
         const ApiNetwork *object = ENTITY_OBJECT(other, Network);
         bool bridge = object->vdsm_name && !strcmp(object->vdsm_name, network->name);
         if (other == except || !reference_is(object->data_center, data_center->id) ||
@@ -218,8 +216,7 @@ static void add_user_name(UserNames *names, const char *name)
 static void find_users(const Manager *manager, const Entity *network, const Entity *profile,
                        UserNames *names)
 {
-    INVENTORY_EACH(manager->inventory, KIND_VM, vm)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_VM, vm) {
         const ApiVm *object = ENTITY_OBJECT(vm, Vm);
         for (uint32_t i = 0; i < object->nics.count; i++)
             if (nic_uses(manager, object->nics.items[i], network, profile)) {
@@ -227,8 +224,7 @@ static void find_users(const Manager *manager, const Entity *network, const Enti
                 break;
             }
     }
-    INVENTORY_EACH(manager->inventory, KIND_TEMPLATE, template)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_TEMPLATE, template) {
         const ApiTemplate *object = ENTITY_OBJECT(template, Template);
         for (uint32_t i = 0; i < object->nics.count; i++)
             if (nic_uses(manager, object->nics.items[i], network, profile)) {
@@ -289,8 +285,7 @@ const char *network_add_management(Change *change, const char *data_center)
 
 static void detach_everywhere(Change *change, const Entity *network)
 {
-    INVENTORY_EACH(change_manager(change)->inventory, KIND_CLUSTER, cluster)
-    {
+    INVENTORY_EACH(change_manager(change)->inventory, KIND_CLUSTER, cluster) {
         const ApiCluster *object = ENTITY_OBJECT(cluster, Cluster);
         for (uint32_t i = 0; i < object->networks.count; i++) {
             if (strcmp(object->networks.items[i]->id, network->id))
@@ -307,8 +302,8 @@ static void detach_everywhere(Change *change, const Entity *network)
 void network_remove_from(Change *change, Entity *network)
 {
     INVENTORY_EACH(change_manager(change)->inventory, KIND_VNIC_PROFILE, profile)
-    if (reference_is(ENTITY_OBJECT(profile, VnicProfile)->network, network->id))
-        change_remove(change, profile);
+        if (reference_is(ENTITY_OBJECT(profile, VnicProfile)->network, network->id))
+            change_remove(change, profile);
     detach_everywhere(change, network);
     change_remove(change, network);
 }

@@ -294,13 +294,13 @@ void vnic_profile_update(Request *request)
 static int check_no_failover_of(Request *request, const Entity *profile)
 {
     INVENTORY_EACH(request->manager->inventory, KIND_VNIC_PROFILE, other)
-    if (reference_is(ENTITY_OBJECT(other, VnicProfile)->failover, profile->id)) {
-        fail_set(&request->why, FAIL_CONFLICT,
-                 "Cannot remove vNIC profile. %s is the failover of %s.", entity_name(profile),
-                 entity_name(other));
-        fail_object(&request->why, other->id);
-        return fail_to_errno(FAIL_CONFLICT);
-    }
+        if (reference_is(ENTITY_OBJECT(other, VnicProfile)->failover, profile->id)) {
+            fail_set(&request->why, FAIL_CONFLICT,
+                     "Cannot remove vNIC profile. %s is the failover of %s.", entity_name(profile),
+                     entity_name(other));
+            fail_object(&request->why, other->id);
+            return fail_to_errno(FAIL_CONFLICT);
+        }
     return 0;
 }
 

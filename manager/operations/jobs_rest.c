@@ -62,8 +62,8 @@ int job_list(Request *request, Items *items)
     if (job_filter(request, &filter, &max))
         return fail_to_errno(request->why.code);
     INVENTORY_EACH(request->manager->inventory, KIND_OPERATION, job)
-    if (is_visible(request, job) && (!filter || search_filter_match(filter, job)))
-        array_add(&found, job);
+        if (is_visible(request, job) && (!filter || search_filter_match(filter, job)))
+            array_add(&found, job);
     if (filter)
         search_filter_arrange(filter, &found, max);
     items->view = job_view;
@@ -200,7 +200,7 @@ static size_t count_external(const Inventory *inventory)
 {
     size_t count = 0;
     INVENTORY_EACH(inventory, KIND_OPERATION, job)
-    count += ENTITY_OBJECT(job, Operation)->external == API_TRUE;
+        count += ENTITY_OBJECT(job, Operation)->external == API_TRUE;
     return count;
 }
 

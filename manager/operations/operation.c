@@ -662,8 +662,7 @@ void operations_expire(Operations *operations)
     Manager *manager = operations->manager;
     int64_t now = clock_wall_ms();
     Change *change = NULL;
-    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity) {
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         int64_t kept = row->status == API_JOB_STATUS_FINISHED ? OPERATION_SUCCESS_KEPT_MS
                                                               : OPERATION_FAILURE_KEPT_MS;
@@ -712,8 +711,7 @@ Operations *operations_new(Manager *manager)
 void operations_resume(Operations *operations)
 {
     Manager *manager = operations->manager;
-    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity) {
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         const OperationKind *kind = operations_kind(operations, row->kind);
         if (row->phase == API_OPERATION_PHASE_ENDED || row->external == API_TRUE)

@@ -26,7 +26,7 @@ static int64_t count_hosts_up(const Inventory *inventory)
 {
     int64_t count = 0;
     INVENTORY_EACH(inventory, KIND_HOST, host)
-    count += host_state(host)->status == API_HOST_STATUS_UP;
+        count += host_state(host)->status == API_HOST_STATUS_UP;
     return count;
 }
 
@@ -34,7 +34,7 @@ static int64_t count_vms_running(const Inventory *inventory)
 {
     int64_t count = 0;
     INVENTORY_EACH(inventory, KIND_VM, vm)
-    count += vm_state(vm)->host != NULL;
+        count += vm_state(vm)->host != NULL;
     return count;
 }
 
@@ -42,7 +42,7 @@ static int64_t count_domains_active(Manager *manager)
 {
     int64_t count = 0;
     INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain)
-    count += storage_domain_status(manager, domain) == API_STORAGE_DOMAIN_STATUS_ACTIVE;
+        count += storage_domain_status(manager, domain) == API_STORAGE_DOMAIN_STATUS_ACTIVE;
     return count;
 }
 

@@ -318,7 +318,7 @@ void scope_subjects(const SearchScope *scope, const Collection *collection, Subj
     const EventLog *log = scope->manager->events;
     if (collection->kind != _KIND_MAX) {
         INVENTORY_EACH(scope->inventory, collection->kind, entity)
-        subjects_add_entity(ret, entity);
+            subjects_add_entity(ret, entity);
     } else if (collection->id == COLLECTION_EVENT && log) {
         for (size_t i = event_log_count(log); i-- > 0;)
             subjects_add(ret, NULL, event_log_at(log, i)->object);

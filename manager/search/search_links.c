@@ -88,8 +88,7 @@ static void add_storages_of_data_center(const SearchScope *scope, const Entity *
 {
     if (!data_center)
         return;
-    INVENTORY_EACH(scope->inventory, KIND_STORAGE_DOMAIN, domain)
-    {
+    INVENTORY_EACH(scope->inventory, KIND_STORAGE_DOMAIN, domain) {
         const ApiDataCenter *link = ENTITY_OBJECT(domain, StorageDomain)->data_center;
         if (link && link->id && !strcmp(link->id, data_center->id))
             subjects_add_entity(ret, domain);
@@ -205,8 +204,7 @@ void link_cluster_networks(const SearchScope *scope, const Subject *subject, Sub
 
 void link_network_clusters(const SearchScope *scope, const Subject *subject, Subjects *ret)
 {
-    INVENTORY_EACH(scope->inventory, KIND_CLUSTER, cluster)
-    {
+    INVENTORY_EACH(scope->inventory, KIND_CLUSTER, cluster) {
         const ApiCluster *object = ENTITY_OBJECT(cluster, Cluster);
         for (uint32_t i = 0; i < object->networks.count; i++)
             if (object->networks.items[i]->id &&
@@ -225,8 +223,7 @@ void link_network_hosts(const SearchScope *scope, const Subject *subject, Subjec
 {
     const char *bridge =
         OBJECT(Network)->vdsm_name ? OBJECT(Network)->vdsm_name : OBJECT(Network)->name;
-    INVENTORY_EACH(scope->inventory, KIND_HOST, host)
-    {
+    INVENTORY_EACH(scope->inventory, KIND_HOST, host) {
         const ApiDocument *report = host_state(host)->hardware;
         const ApiHost *object = report ? report->object : NULL;
         for (uint32_t i = 0; bridge && object && i < object->nics.count; i++)

@@ -220,8 +220,7 @@ void get_template_os(const SearchScope *scope, const Subject *subject, FieldValu
 void get_template_childcount(const SearchScope *scope, const Subject *subject, FieldValues *ret)
 {
     size_t count = 0;
-    INVENTORY_EACH(scope->inventory, KIND_VM, vm)
-    {
+    INVENTORY_EACH(scope->inventory, KIND_VM, vm) {
         const ApiTemplate *template = ENTITY_OBJECT(vm, Vm)->template;
         count += template && template->id && !strcmp(template->id, subject->entity->id);
     }

@@ -30,8 +30,8 @@ int attached_domain_list(Request *request, Items *items)
         return fail_to_errno(request->why.code);
     items->view = attached_storage_domain_view;
     INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain)
-    if (storage_domain_data_center(manager, domain) == data_center)
-        items_add_entity(items, domain);
+        if (storage_domain_data_center(manager, domain) == data_center)
+            items_add_entity(items, domain);
     items_sort(items);
     return 0;
 }

@@ -11,7 +11,7 @@ int storage_connection_list(Request *request, Items *items)
     if (request_check_parents(request)) // also of an iSCSI bond
         return fail_to_errno(request->why.code);
     INVENTORY_EACH(request->manager->inventory, KIND_STORAGE_CONNECTION, connection)
-    items_add_entity(items, connection);
+        items_add_entity(items, connection);
     items->view = NULL;
     for (size_t i = 0; i < items->count; i++)
         items->items[i].part = items->items[i].document->object;

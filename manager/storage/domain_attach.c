@@ -26,10 +26,10 @@ static Entity *only_host(const Manager *manager, const Entity *data_center, int 
     Entity *found = NULL;
     *ret_count = 0;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    if (host_data_center(manager, host) == data_center) {
-        found = host;
-        ++*ret_count;
-    }
+        if (host_data_center(manager, host) == data_center) {
+            found = host;
+            ++*ret_count;
+        }
     return found;
 }
 

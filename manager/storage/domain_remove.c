@@ -132,10 +132,10 @@ static void destroy(Request *request, Entity *domain)
     event_add(change, request->method->event,
               &(EventFacts){.storage_domain = domain, .name = entity_name(domain)});
     INVENTORY_EACH(request->manager->inventory, KIND_DISK, disk)
-    if (disk_is_on(disk, domain)) {
-        forget_attachments(change, disk);
-        change_remove(change, disk);
-    }
+        if (disk_is_on(disk, domain)) {
+            forget_attachments(change, disk);
+            change_remove(change, disk);
+        }
     remove_with_connection(change, domain);
     commit_and_remove(request, change);
 }

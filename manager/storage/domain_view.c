@@ -65,13 +65,11 @@ static bool disk_is_on(const Entity *disk, const Entity *domain)
 // All domains in one pass over the disks, once for each revision of the inventory.
 static void count_committed(const Inventory *inventory)
 {
-    INVENTORY_EACH(inventory, KIND_STORAGE_DOMAIN, domain)
-    {
+    INVENTORY_EACH(inventory, KIND_STORAGE_DOMAIN, domain) {
         storage_domain_state(domain)->committed = 0;
         storage_domain_state(domain)->committed_revision = inventory_revision(inventory);
     }
-    INVENTORY_EACH(inventory, KIND_DISK, disk)
-    {
+    INVENTORY_EACH(inventory, KIND_DISK, disk) {
         const ApiDisk *object = ENTITY_OBJECT(disk, Disk);
         for (uint32_t i = 0; i < object->storage_domains.count; i++) {
             Entity *domain =
@@ -92,8 +90,7 @@ int64_t storage_domain_committed(const Manager *manager, const Entity *domain)
 
 bool storage_domain_running_vm(const Manager *manager, const Entity *domain, const char **ret_name)
 {
-    INVENTORY_EACH(manager->inventory, KIND_DISK, disk)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_DISK, disk) {
         const Array *vms = inventory_disk_vms(manager->inventory, disk->id);
         for (size_t i = 0; vms && disk_is_on(disk, domain) && i < vms->count; i++) {
             if (!vm_state(vms->items[i])->host)

@@ -39,8 +39,8 @@ void pool_set_manager(Entity *data_center, Entity *host)
 void pool_host_lost(Manager *manager, Entity *host)
 {
     INVENTORY_EACH(manager->inventory, KIND_DATA_CENTER, data_center)
-    if (data_center_state(data_center)->spm == host)
-        pool_set_manager(data_center, NULL);
+        if (data_center_state(data_center)->spm == host)
+            pool_set_manager(data_center, NULL);
 }
 
 // ---- electing
@@ -301,14 +301,14 @@ static void pool_tick(Manager *manager, Entity *data_center, int64_t now)
         return;
     state->sweep_at_ms = now + SWEEP_EVERY_MS;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    if (host_data_center(manager, host) == data_center && !host_state(host)->tasks_swept &&
-        host_link_is_open(host_state(host)->link))
-        spm_tasks_sweep(manager, host);
+        if (host_data_center(manager, host) == data_center && !host_state(host)->tasks_swept &&
+            host_link_is_open(host_state(host)->link))
+            spm_tasks_sweep(manager, host);
 }
 
 void pools_tick(Manager *manager)
 {
     int64_t now = clock_monotonic_ms();
     INVENTORY_EACH(manager->inventory, KIND_DATA_CENTER, data_center)
-    pool_tick(manager, data_center, now);
+        pool_tick(manager, data_center, now);
 }

@@ -124,8 +124,7 @@ typedef struct Sweep {
 
 static bool task_is_known(const Manager *manager, const char *task)
 {
-    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity) {
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         if (row->phase != API_OPERATION_PHASE_ENDED && row->context->task &&
             !strcmp(row->context->task, task))

@@ -155,8 +155,7 @@ static void detach(Change *change, const char *id)
     Inventory *inventory = change_manager(change)->inventory;
     for (size_t i = 0; i < COUNT_OF(tagged_kinds); i++) {
         size_t offset = api_field_find(kind_type(tagged_kinds[i]), "tags")->offset;
-        INVENTORY_EACH(inventory, tagged_kinds[i], entity)
-        {
+        INVENTORY_EACH(inventory, tagged_kinds[i], entity) {
             const ApiList *tags = (const void *)((char *)entity->document->object + offset);
             for (uint32_t j = 0; j < tags->count; j++) {
                 if (!reference_is(((void **)tags->items)[j], id))
@@ -181,8 +180,7 @@ void tag_remove(Request *request)
     }
     Inventory *inventory = request->manager->inventory;
     Change *change = change_new(request->manager, &request->cause);
-    INVENTORY_EACH(inventory, KIND_TAG, other)
-    {
+    INVENTORY_EACH(inventory, KIND_TAG, other) {
         if (!is_within(inventory, other, tag->id))
             continue;
         detach(change, other->id);

@@ -162,13 +162,13 @@ void instance_type_update(Request *request)
 static int check_unused(Request *request, const Entity *type)
 {
     INVENTORY_EACH(request->manager->inventory, KIND_VM, vm)
-    if (reference_is(ENTITY_OBJECT(vm, Vm)->instance_type, type->id)) {
-        fail_set(&request->why, FAIL_CONFLICT,
-                 "Cannot remove instance type. VM %s is of instance type %s.", entity_name(vm),
-                 entity_name(type));
-        fail_object(&request->why, vm->id);
-        return fail_to_errno(FAIL_CONFLICT);
-    }
+        if (reference_is(ENTITY_OBJECT(vm, Vm)->instance_type, type->id)) {
+            fail_set(&request->why, FAIL_CONFLICT,
+                     "Cannot remove instance type. VM %s is of instance type %s.", entity_name(vm),
+                     entity_name(type));
+            fail_object(&request->why, vm->id);
+            return fail_to_errno(FAIL_CONFLICT);
+        }
     return 0;
 }
 

@@ -77,8 +77,7 @@ int image_transfer_get(Request *request, Items *items)
 
 static Entity *disk_of_image(Request *request, const char *image)
 {
-    INVENTORY_EACH(request->manager->inventory, KIND_DISK, disk)
-    {
+    INVENTORY_EACH(request->manager->inventory, KIND_DISK, disk) {
         const char *volume = ENTITY_OBJECT(disk, Disk)->image_id;
         if (!strcmp(disk->id, image) || (volume && !strcmp(volume, image)))
             return disk;

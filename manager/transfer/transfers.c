@@ -20,8 +20,7 @@ struct Transfers {
 // A linear look: there are tens of transfers, not thousands, and an ended one has no ticket.
 static const ApiImageTransfer *transfer_of_ticket(const Manager *manager, const char *ticket)
 {
-    INVENTORY_EACH(manager->inventory, KIND_IMAGE_TRANSFER, entity)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_IMAGE_TRANSFER, entity) {
         const ApiImageTransfer *transfer = ENTITY_OBJECT(entity, ImageTransfer);
         if (transfer->ticket && !strcmp(transfer->ticket, ticket) && transfer_is_open(transfer))
             return transfer;
@@ -54,8 +53,7 @@ static void transfers_expire(uv_timer_t *timer)
     Manager *manager = ((Transfers *)timer->data)->manager;
     int64_t before = clock_wall_ms() - ENDED_KEPT_MS;
     Change *change = NULL;
-    INVENTORY_EACH(manager->inventory, KIND_IMAGE_TRANSFER, entity)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_IMAGE_TRANSFER, entity) {
         const ApiImageTransfer *transfer = ENTITY_OBJECT(entity, ImageTransfer);
         if (transfer_is_open(transfer) || transfer->last_activity.value > before)
             continue;

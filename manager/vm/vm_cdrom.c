@@ -89,8 +89,7 @@ static Entity *iso_find(const Manager *manager, const char *file)
     Entity *disk = inventory_get(manager->inventory, KIND_DISK, file);
     if (disk)
         return disk;
-    INVENTORY_EACH(manager->inventory, KIND_DISK, other)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_DISK, other) {
         const ApiDisk *object = ENTITY_OBJECT(other, Disk);
         if (object->content_type == API_DISK_CONTENT_TYPE_ISO && object->alias &&
             !strcmp(object->alias, file))

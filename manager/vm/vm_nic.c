@@ -158,9 +158,9 @@ static Entity *wanted_profile(Request *request, const ApiNic *wanted)
     if (!network)
         return NULL;
     INVENTORY_EACH(inventory, KIND_VNIC_PROFILE, profile)
-    if (ENTITY_OBJECT(profile, VnicProfile)->network &&
-        !strcmp(ENTITY_OBJECT(profile, VnicProfile)->network->id, network->id))
-        return profile;
+        if (ENTITY_OBJECT(profile, VnicProfile)->network &&
+            !strcmp(ENTITY_OBJECT(profile, VnicProfile)->network->id, network->id))
+            return profile;
     fail_set(&request->why, FAIL_CONFLICT, "nic.network: network %s has no vNIC profile.",
              entity_name(network));
     return NULL;

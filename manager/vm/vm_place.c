@@ -81,8 +81,7 @@ Entity *vm_choose_host(Manager *manager, const ApiVm *vm, Fail *why)
     candidates.hosts = NEW_ARRAY(ScheduleHost, total);
     candidates.entities = NEW_ARRAY(Entity *, total);
     candidates.verdicts = NEW_ARRAY(ScheduleVerdict, total);
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-    {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
         candidates.entities[candidates.count] = host;
         fill_host(&candidates, host, &candidates.hosts[candidates.count++]);
     }

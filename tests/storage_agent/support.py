@@ -111,13 +111,14 @@ class Agent:
     def __init__(self, directory, *options):
         self.directory = directory
         self.options = options or ("storage_user=",)
+        self.prefix = []  # what starts the agent, for other namespaces
         self.process = None
         self.client = None
 
     def start(self, crash_after=0):
         environment = dict(os.environ, VIREO_CRASH_AFTER=str(crash_after))
         with open(self.directory + "/agent.log", "ab") as log:
-            self.process = subprocess.Popen([AGENT, self.directory, *self.options], stderr=log,
+            self.process = subprocess.Popen([*self.prefix, AGENT, self.directory, *self.options], stderr=log,
                                             stdout=subprocess.PIPE, env=environment)
         if self.process.stdout.readline() != b"ready\n":
             raise AssertionError(self.log())
