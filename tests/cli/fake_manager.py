@@ -90,6 +90,7 @@ class FakeManager:
         self.fail_jobs = None  # text: operations fail with it
         self.enrolment = {"token": "TOKEN", "fingerprint": "AB:CD", "expires_in": 86400}
         self.console = "[virt-viewer]\ntype=spice\n"
+        self.console_fault = None
         self.keep_transfers = True
         certificate, key = make_certificate(folder)
         self.ca_file = certificate
@@ -338,6 +339,8 @@ class FakeManager:
                 url = urllib.parse.urlsplit(self.path)
                 if url.path.startswith("/images/"):
                     self.serve_image(url)
+                elif url.path.startswith("/vireo/console/"):
+                    self.serve_console()
                 elif url.path.startswith("/ovirt-engine/sso/oauth/token"):
                     self.serve_login()
                 elif url.path == "/ovirt-engine/services/sso-logout":
@@ -381,6 +384,26 @@ class FakeManager:
                     except Fault as fault:
                         status, answer = fault.status, fault.body
                 self.answer(status, b"" if answer is None else answer)
+
+            # ---- the serial console
+
+            def serve_console(self):
+                """A guest that says everything again in capitals, until it hears "bye"."""
+                token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+                asked = (self.headers.get("Connection"), self.headers.get("Upgrade"))
+                if token not in manager.tokens or asked != ("Upgrade", "vireo-console"):
+                    self.answer(401, {"reason": "Not authenticated"})
+                    return
+                if manager.console_fault:
+                    self.answer(409, manager.console_fault)
+                    return
+                self.close_connection = True
+                self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                                 b"Upgrade: vireo-console\r\n\r\nlogin: ")
+                while (data := self.connection.recv(4096)):
+                    self.wfile.write(data.upper())
+                    if b"bye" in data:
+                        break
 
             # ---- the image server
 

@@ -270,8 +270,24 @@ class ConsoleTest(ManagerTest):
         self.assertIn("virt-viewer", result.err)
 
     def test_serial(self):
-        result = self.vireo("vm", "console", "web", "--serial", code=1)
-        self.assertIn("the API has no endpoint that carries it", result.err)
+        result = self.vireo("vm", "console", "web", "--serial", input="some words\n")
+        self.assertEqual(result.out, "login: SOME WORDS\n")
+
+    def test_serial_ends(self):
+        result = self.vireo("vm", "console", "web", "--serial", input="bye", code=1)
+        self.assertEqual(result.out, "login: BYE")
+        self.assertRegex(result.err, "The serial console of web (was closed|broke off)")
+        self.assertIn("vireo vm console web --serial", result.err)
+
+    def test_serial_of_a_vm_that_ends(self):
+        self.manager.get("vms", "web")["status"] = "down"
+        result = self.vireo("vm", "console", "web", "--serial", input="bye")
+        self.assertEqual(result.err, "vm web has ended.\n")
+
+    def test_serial_refused(self):
+        self.manager.console_fault = {"reason": "Operation Failed", "detail": "VM web is down."}
+        result = self.vireo("vm", "console", "web", "--serial", code=7)
+        self.assertEqual(result.err, "vireo: Operation Failed: VM web is down.\n")
 
 
 if __name__ == "__main__":
