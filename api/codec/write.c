@@ -410,6 +410,14 @@ static void write_json_head(ApiWriter *writer, const ApiHead *head, const ApiPla
         write_string_member(writer, "id", head->id);
 }
 
+static void write_creation(ApiWriter *writer, const char *status)
+{
+    if (writer->json)
+        write_string_member(writer, "creation_status", status);
+    else
+        strbuf_addf(writer->out, "<creation_status>%s</creation_status>", status);
+}
+
 static void write_object(ApiWriter *writer, const ApiType *type, const void *object,
                          const ApiPlace *place, const char *element, const ApiFollow *follow)
 {
@@ -419,6 +427,8 @@ static void write_object(ApiWriter *writer, const ApiType *type, const void *obj
         write_xml_head(writer, object, place, element);
     size_t empty = writer->out->length;
     write_actions(writer, place);
+    if (place && place->creation)
+        write_creation(writer, place->creation);
     write_links(writer, type, place, follow);
     for (int i = 0; i < type->count; i++)
         write_field(writer, &type->fields[i], object, place, follow);

@@ -21,6 +21,7 @@ typedef struct ApiPlace {
     const ApiExtraLink *extra;  // further links, ended by one without rel, or NULL
     const char *const *links;   // rels of the collections below it, NULL-terminated, or NULL
     const char *const *actions; // names of its actions, NULL-terminated, or NULL
+    const char *creation;       // creation_status of an object that is still being made, or NULL
 } ApiPlace;
 
 typedef struct ApiWriter ApiWriter;
