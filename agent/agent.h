@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "agent/config/config.h"
+#include "base/notify.h"
 #include "base/stream.h"
 
 typedef struct RpcServer RpcServer;
@@ -13,6 +14,7 @@ typedef struct Hypervisor Hypervisor;
 typedef struct Vms Vms;
 typedef struct Storage Storage;
 typedef struct ImageServer ImageServer;
+typedef struct ConsoleServer ConsoleServer;
 typedef struct HostNetwork HostNetwork;
 typedef struct HostReport HostReport;
 
@@ -29,8 +31,10 @@ typedef struct Agent {
     Vms *vms;
     Storage *storage;
     ImageServer *images;
+    ConsoleServer *consoles;
     HostNetwork *network;
     HostReport *report;
     uv_signal_t sigint, sigterm;
+    Notify notify;
     bool stopping;
 } Agent;

@@ -1,6 +1,6 @@
 // An HTTP/1.1 server on Stream: keep-alive, chunked bodies in both directions, 100-continue,
 // bodies collected or streamed with backpressure, answers whole, streamed or pulled piece by
-// piece, gzip when the client asks for it, deadlines for slow peers.
+// piece, gzip when the client asks for it, deadlines for slow peers, upgrades to other protocols.
 //
 // One exchange is an `Http`. The server tells the application about it when the head is complete;
 // the application says what it wants of the body and answers, now or later. An exchange whose
@@ -81,5 +81,12 @@ void http_abort(Http *http); // cut the connection: the client must not take it 
 // when nothing will be pulled any more, also when the client has gone.
 void http_pull(Http *http, int status, const char *type, HttpPull pull, HttpDone released,
                void *argument);
+
+// Whether the client asks to go on with another protocol on this connection.
+bool http_wants_upgrade(const Http *http, const char *protocol);
+// Answers 101 and gives the connection away: it is the caller's from now on, with what the client
+// has sent behind its request, which is shown from the loop. The server neither counts nor closes
+// it any more. NULL when the client has gone; the exchange has ended in both cases.
+Stream *http_upgrade(Http *http, const char *protocol, const StreamHandlers *handlers, void *owner);
 
 const char *http_status_text(int status);

@@ -32,5 +32,7 @@ int options_load(const OptionRow *rows, size_t count, void *target, const char *
 int options_assign(const OptionRow *rows, size_t count, void *target, const char *assignment,
                    Fail *why);
 void options_done(const OptionRow *rows, size_t count, void *target);
+// "integer, 1 to 65535". The caller frees it.
+char *option_kind(const OptionRow *row);
 // A commented sample file.
 void options_print_sample(const OptionRow *rows, size_t count, FILE *to);

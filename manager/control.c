@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "manager/events/event_log.h"
 #include "manager/identity/identity.h"
+#include "manager/operations/operation.h"
 #include "manager/store/store.h"
 
 struct Control {
@@ -30,6 +31,17 @@ static void call_free(ControlCall *call)
     }
 }
 
+static void control_send(ControlCall *call, StrBuf *text)
+{
+    strbuf_addc(text, '\n');
+    if (!call->closed) {
+        stream_write(call->stream, text->data, text->length);
+        stream_close(call->stream, true);
+    }
+    call->running = false;
+    call_free(call);
+}
+
 static void control_reply(ControlCall *call, const Fail *why)
 {
     AUTO_STRBUF text = {0};
@@ -41,13 +53,7 @@ static void control_reply(ControlCall *call, const Fail *why)
         json_add_string(&writer, "error", message);
     }
     json_close(&writer, '}');
-    strbuf_addc(&text, '\n');
-    if (!call->closed) {
-        stream_write(call->stream, text.data, text.length);
-        stream_close(call->stream, true);
-    }
-    call->running = false;
-    call_free(call);
+    control_send(call, &text);
 }
 
 static void control_durable(const Fail *why, void *argument)
@@ -202,13 +208,29 @@ static void control_user_remove(ControlCall *call)
     change_commit(change, control_durable, call);
 }
 
+// ---- kinds of operations, for tests that want to meet every step
+
+static void control_operation_kinds(ControlCall *call)
+{
+    AUTO_STRBUF text = {0};
+    JsonWriter writer = {.out = &text};
+    json_open(&writer, '{');
+    json_add_bool(&writer, "ok", true);
+    json_key(&writer, "kinds");
+    json_open(&writer, '{');
+    operations_write_kinds(call->control->manager->operations, &writer);
+    json_close(&writer, '}');
+    json_close(&writer, '}');
+    control_send(call, &text);
+}
+
 static const struct {
     const char *command;
     void (*handle)(ControlCall *call);
 } control_rows[] = {
     {"backup", control_backup},           {"user-add", control_user_add},
     {"user-password", control_user_password}, {"user-unlock", control_user_unlock},
-    {"user-remove", control_user_remove},
+    {"user-remove", control_user_remove}, {"operation-kinds", control_operation_kinds},
 };
 
 // ---- connections

@@ -328,8 +328,11 @@ void vm_write_guest(JsonWriter *writer, const Vm *vm)
 {
     const VmGuest *guest = vm->guest;
     json_add_string(writer, "session", "Unknown");
+    json_add_integer(writer, "guestCPUCount", -1);
     if (!guest) {
         json_add_string(writer, "username", "Unknown");
+        json_add_string(writer, "guestIPs", "");
+        json_add_string(writer, "guestFQDN", "");
         return;
     }
     json_add_string(writer, "username", guest->users && *guest->users ? guest->users : "None");
@@ -342,7 +345,6 @@ void vm_write_guest(JsonWriter *writer, const Vm *vm)
     json_add_string(writer, "zone", guest->time_zone ? guest->time_zone : "");
     json_add_integer(writer, "offset", guest->time_zone_offset_s / 60);
     json_close(writer, '}');
-    json_add_integer(writer, "guestCPUCount", -1);
     json_key(writer, "appsList");
     json_open(writer, '[');
     json_close(writer, ']');

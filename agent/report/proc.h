@@ -5,10 +5,14 @@
 #include <stdint.h>
 
 typedef struct ProcCpu {
+    int number;                         // -1: all together
     uint64_t user, system, idle, total; // clock ticks since boot
 } ProcCpu;
 
-bool proc_cpu(ProcCpu *ret);
+enum { PROC_CPUS_MAX = 1025 };
+
+// All together first, then those that are online. Returns how many.
+int proc_cpus(ProcCpu list[PROC_CPUS_MAX]);
 double proc_load(void);                   // average of one minute
 int64_t proc_memory(const char *name);    // KiB out of /proc/meminfo, 0 when missing
 int64_t proc_ksm(const char *name);       // a file of /sys/kernel/mm/ksm, 0 when missing

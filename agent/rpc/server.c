@@ -63,6 +63,8 @@ struct RpcServer {
     uv_async_t async;
     uv_mutex_t lock; // guards events
     List events;
+    void (*http)(Stream *stream, void *argument); // NULL: no HTTP here
+    void *http_argument;
 };
 
 struct Call {
@@ -293,6 +295,18 @@ static const char *parameter_next(const char *at, const char **ret_name, size_t 
     return at + *ret_optional;
 }
 
+// Texts that look like numbers come as numbers from some clients; handlers see texts only. The
+// value lies in the call's arena.
+static void call_number_to_text(Call *call, const Json *value)
+{
+    Json *own = (Json *)value;
+    char text[24];
+    int length = snprintf(text, sizeof(text), "%lld", (long long)value->integer);
+    own->kind = JSON_STRING;
+    own->string = arena_bytes(&call->arena, text, (size_t)length);
+    own->length = (size_t)length;
+}
+
 static bool call_check_parameters(Call *call)
 {
     const char *name, *kind;
@@ -315,6 +329,8 @@ static bool call_check_parameters(Call *call)
                       key, (int)kind_length, kind);
             return false;
         }
+        if (value->kind == JSON_INTEGER && !strncmp(kind, "string", kind_length))
+            call_number_to_text(call, value);
     }
     return true;
 }
@@ -561,10 +577,24 @@ static bool data_is_stomp(const char *data)
     return *data == '\n';
 }
 
+// HTTP: it is no session of ours.
+static void session_give(Session *session)
+{
+    session->closed = true;
+    list_remove(&session->node);
+    uv_timer_stop(&session->timer);
+    session->server->http(TAKE(session->stream), session->server->http_argument);
+    session_unref(session);
+}
+
 static size_t session_detect(Session *session, const char *data, size_t length)
 {
     if (length < DETECT_BYTES)
         return 0;
+    if (!memcmp(data, "GET /", 5) && session->server->http) {
+        session_give(session);
+        return 0;
+    }
     if (!data_is_stomp(data)) {
         log_info("rpc.unknown", LOG_NONE, "A client at %s speaks an unknown protocol.",
                  stream_peer(session->stream));
@@ -685,6 +715,13 @@ static PendingEvent *server_next_event(RpcServer *server)
     return event;
 }
 
+static void event_free(PendingEvent *event)
+{
+    free(event->method);
+    free(event->params);
+    free(event);
+}
+
 static void server_send_events(uv_async_t *async)
 {
     RpcServer *server = async->data;
@@ -692,9 +729,7 @@ static void server_send_events(uv_async_t *async)
         AUTO_STRBUF body = {0};
         vdsm_write_event(&body, event->method, event->params);
         server_publish(server, VDSM_EVENTS, &body);
-        free(event->method);
-        free(event->params);
-        free(event);
+        event_free(event);
     }
 }
 
@@ -730,13 +765,31 @@ void rpc_server_set_ready(RpcServer *server)
     server->ready = true;
 }
 
+void rpc_server_on_http(RpcServer *server, void (*adopt)(Stream *stream, void *argument),
+                        void *argument)
+{
+    server->http = adopt;
+    server->http_argument = argument;
+}
+
 void rpc_server_stop(RpcServer *server)
 {
     server->stopping = true;
+    server->http = NULL;
     listener_close(server->listener);
     listener_close(server->local);
     server->listener = server->local = NULL;
     LIST_EACH(&server->sessions, Session, node, session)
         stream_close(session->stream, true);
     uv_close((uv_handle_t *)&server->async, NULL);
+}
+
+void rpc_server_free(RpcServer *server)
+{
+    if (!server)
+        return;
+    for (PendingEvent *event; (event = server_next_event(server));)
+        event_free(event);
+    uv_mutex_destroy(&server->lock);
+    free(server);
 }

@@ -205,9 +205,10 @@ int volume_metadata_describe(VolumeMetadata *metadata, const char *description)
         description = "";
     if (strpbrk(description, "\n\r") || !utf8_valid(description, strlen(description)))
         return -EINVAL;
-    free(metadata->description);
-    metadata->description =
-        memory_bytes(description, utf8_prefix(description, VOLUME_DESCRIPTION_MAX));
+    size_t length = utf8_prefix(description, VOLUME_DESCRIPTION_MAX);
+    trim(&description, &length); // as readers do
+    AUTO_FREE char *before = metadata->description;
+    metadata->description = memory_bytes(description, length);
     return 0;
 }
 

@@ -296,6 +296,11 @@ void vm_write_status(JsonWriter *writer, const Vm *vm)
     vm_write_displays(writer, vm);
 }
 
+void vm_write_status_time(JsonWriter *writer)
+{
+    json_add_format(writer, "statusTime", "%lld", (long long)clock_monotonic_ms());
+}
+
 void vm_announce(Vm *vm)
 {
     AUTO_STRBUF params = {0};

@@ -134,3 +134,5 @@ void vms_remove(Vm *vm);
 void vm_release(Vm *vm);
 // Members of VM statistics that are cheap: status, exit, displays. The lock is held.
 void vm_write_status(JsonWriter *writer, const Vm *vm);
+// The moment of the answer: managers order by it what they hear about a VM.
+void vm_write_status_time(JsonWriter *writer);

@@ -92,6 +92,22 @@ typedef struct ApiHead {
 int api_enum_find(const ApiEnum *enumeration, const char *value);
 const char *api_enum_name(const ApiEnum *enumeration, int value);
 const ApiField *api_field_find(const ApiType *type, const char *name);
-bool api_field_is_set(const ApiField *field, const void *object);
 // Bytes of one value, in a list or alone.
 size_t api_item_size(const ApiField *field);
+
+static inline bool api_field_is_set(const ApiField *field, const void *object)
+{
+    const char *at = (const char *)object + field->offset;
+    if (field->flags & API_LIST)
+        return ((const ApiList *)at)->set;
+    switch ((ApiKind)field->kind) {
+    case API_STRING:
+    case API_STRUCT: return *(void *const *)at != NULL;
+    case API_BOOLEAN: return *(const ApiBoolean *)at != API_UNSET;
+    case API_INTEGER:
+    case API_DATE: return ((const ApiInteger *)at)->set;
+    case API_DECIMAL: return ((const ApiDecimal *)at)->set;
+    case API_ENUM: return *(const int *)at != 0;
+    }
+    return false;
+}

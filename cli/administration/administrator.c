@@ -40,6 +40,7 @@ static const ManualNote administrator_notes[] = {
 
 const Program administrator_program = {
     .name = "vireo-manager",
+    .section = 8,
     .title = "the administrator's command on a Vireo manager's machine",
     .about = "vireo-manager speaks to the manager over its control socket, which only root and the "
              "manager's own user can open. It needs no password.",

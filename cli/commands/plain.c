@@ -220,6 +220,11 @@ int call_send(Cli *cli, const Value *target, const Json *body, Outcome *ret, Fai
     path = call_query(cli, path);
     result = rest_call(cli, &cli->arena, method, path, strcmp(method, "DELETE") ? body : NULL,
                        &ret->answer, why);
+    if (result && http_interrupted()) {
+        fail_done(why);
+        fail_set(why, FAIL_UNAVAILABLE, "Interrupted before the manager had answered.");
+        fail_hint(why, "It may have begun: see vireo job list");
+    }
     if (!result)
         outcome_fill(cli, target, path, ret);
     return result;

@@ -96,6 +96,7 @@ typedef struct ManualNote {
 
 typedef struct Program {
     const char *name; // "vireo"
+    int section;      // of the manual
     const char *title, *about;
     const VerbRow *rows, *common, *listing, *waiting; // each ends with a row without name
     const ManualNote *notes; // the manual page's end

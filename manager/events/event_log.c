@@ -264,7 +264,7 @@ static void event_log_push(EventLog *log, ApiDocument *event)
         log->first = (log->first + 1) % EVENTS_IN_MEMORY;
         log->count--;
     }
-    log->ring[(log->first + log->count++) % EVENTS_IN_MEMORY] = api_document_ref(event);
+    log->ring[(log->first + log->count++) % EVENTS_IN_MEMORY] = api_document_pack(event);
     if (event_id(event) > log->last_id)
         log->last_id = event_id(event);
 }

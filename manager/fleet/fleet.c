@@ -201,6 +201,8 @@ static void got_hardware(const Json *result, const Fail *why, int code, void *ar
         report_hardware(monitor->host, result);
 }
 
+static void fleet_tick_soon(Fleet *fleet);
+
 static void got_capabilities(const Json *result, const Fail *why, int code, void *argument)
 {
     Monitor *monitor = monitor_call_end(argument);
@@ -218,6 +220,7 @@ static void got_capabilities(const Json *result, const Fail *why, int code, void
     report_capabilities(manager, monitor->host, result);
     monitor->capable = true;
     monitor->next_capabilities_ms = clock_monotonic_ms() + CAPABILITIES_EVERY_MS;
+    fleet_tick_soon(monitor->fleet);
 }
 
 static void monitor_came_up(Monitor *monitor)
@@ -234,6 +237,7 @@ static void monitor_came_up(Monitor *monitor)
         event_write(manager, NULL, EVENT_VDS_RUN_IN_NO_KVM_MODE, &facts);
     }
     monitor->next_stats_ms = monitor->next_vms_ms = 0;
+    fleet_tick_soon(monitor->fleet);
 }
 
 static void pool_connected(const Fail *why, void *argument)
@@ -359,6 +363,13 @@ static void fleet_tick(uv_timer_t *timer)
     pools_tick(fleet->manager);
 }
 
+// What has just been heard lets the next thing happen: not only at the next turn.
+static void fleet_tick_soon(Fleet *fleet)
+{
+    if (!fleet->stopping)
+        uv_timer_start(&fleet->tick, fleet_tick, 0, TICK_MS);
+}
+
 // ---- connections
 
 static void host_opened(HostLink *link, Entity *host)
@@ -463,8 +474,22 @@ Fleet *fleet_new(Manager *manager)
     return fleet;
 }
 
+// A VM is where it was, until its host says what has become of it.
+static void vms_take_places(Manager *manager)
+{
+    INVENTORY_EACH(manager->inventory, KIND_VM, vm) {
+        const ApiHost *place = ENTITY_OBJECT(vm, Vm)->host;
+        Entity *host = place ? inventory_get(manager->inventory, KIND_HOST, place->id) : NULL;
+        if (!host)
+            continue;
+        vm_state_set_host(vm, host);
+        vm_state(vm)->status = API_VM_STATUS_UNKNOWN;
+    }
+}
+
 void fleet_start(Fleet *fleet)
 {
+    vms_take_places(fleet->manager);
     INVENTORY_EACH(fleet->manager->inventory, KIND_HOST, host)
         monitor_start(fleet, host);
     uv_timer_start(&fleet->tick, fleet_tick, 0, TICK_MS);

@@ -12,6 +12,7 @@
 
 enum {
     CONNECT_MS = 20000,
+    RETRY_FIRST_MS = 100, // an agent that restarts is back soon
     RETRY_MS = 2000,
     HEARTBEAT_MS = 5000,
     SILENCE_MS = 3 * HEARTBEAT_MS,
@@ -271,8 +272,8 @@ static void link_closed(Stream *stream, const Fail *why, void *owner)
         fail_set(&reason, FAIL_UNAVAILABLE, "The host ended the connection.");
     fail_prefix(&reason, "Host %s: ", entity_name(link->host));
     link->stream = NULL;
+    link->retry_at_ms = clock_monotonic_ms() + (link->connected ? RETRY_FIRST_MS : RETRY_MS);
     link->connected = false;
-    link->retry_at_ms = clock_monotonic_ms() + RETRY_MS;
     link_fail_calls(link, &reason);
     if (link->closing)
         link_free(link);

@@ -92,7 +92,8 @@ static void take_guest(VmState *state, const Json *vm)
 {
     const Json *nics = json_get(vm, "netIfaces"), *os = json_get(vm, "guestOsInfo");
     const Json *zone = json_get(vm, "guestTimezone");
-    if (!json_get(vm, "guestFQDN") && !nics)
+    const char *name = json_get_string(vm, "guestFQDN");
+    if ((!name || !*name) && !nics)
         return; // the agent has not spoken yet; what was known stays
     vm_state_forget_guest(state);
     set_text(&state->fqdn, json_get_string(vm, "guestFQDN"));
@@ -218,7 +219,8 @@ static void status_changed(Manager *manager, Entity *entity, ApiVmStatus before,
     const VmState *state = vm_state(entity);
     EventFacts facts = {.vm = entity, .host = state->host};
     bool busy = operation_holding(manager, entity->id) != NULL;
-    if (state->status == API_VM_STATUS_PAUSED && before != API_VM_STATUS_UNSET)
+    if (state->status == API_VM_STATUS_PAUSED && before != API_VM_STATUS_UNSET &&
+        before != API_VM_STATUS_UNKNOWN)
         event_write(manager, NULL, pause_event(json_get_string(vm, "pauseCode")), &facts);
     else if (state->status == API_VM_STATUS_UP && before == API_VM_STATUS_POWERING_DOWN)
         event_write(manager, NULL, EVENT_VM_POWER_DOWN_FAILED, &facts);
@@ -232,6 +234,20 @@ static bool report_counts(const VmState *state, const Entity *host, ApiVmStatus 
     if (!state->host || state->host == host)
         return true;
     return status != API_VM_STATUS_DOWN; // the place it came from forgets it last
+}
+
+// Where a VM runs outlives a restart of the manager.
+static void remember_place(Manager *manager, Entity *entity, const Entity *host)
+{
+    const ApiHost *known = ENTITY_OBJECT(entity, Vm)->host;
+    if (known && !strcmp(known->id, host->id))
+        return;
+    Change *change = change_new(manager, NULL);
+    ApiDocument *draft = change_edit(change, entity);
+    ApiHost *place = ARENA_NEW(&draft->arena, ApiHost);
+    place->id = arena_string(&draft->arena, host->id);
+    ((ApiVm *)draft->object)->host = place;
+    change_commit(change, NULL, NULL);
 }
 
 static void take_status(Manager *manager, Entity *host, Entity *entity, const Json *vm)
@@ -249,6 +265,7 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
     if (monitor && *monitor == '-' && now == API_VM_STATUS_UP)
         now = API_VM_STATUS_NOT_RESPONDING;
     vm_state_set_host(entity, host);
+    remember_place(manager, entity, host);
     state->status = now;
     set_text(&state->status_detail, now == API_VM_STATUS_PAUSED
                                         ? pause_text(json_get_string(vm, "pauseCode"))

@@ -51,6 +51,8 @@ int inventory_load(Inventory *inventory, Kind kind, const char *id, uint64_t rev
 Entity *entity_ref(Entity *entity);
 void entity_unref(Entity *entity);
 const char *entity_name(const Entity *entity); // "" when it has none
+// By name in either case, then by id: the order of lists.
+int entity_compare(const Entity *one, const Entity *other);
 
 Entity *inventory_get(const Inventory *inventory, Kind kind, const char *id);
 // First with that name; more by ->twin.
@@ -58,6 +60,8 @@ Entity *inventory_named(const Inventory *inventory, Kind kind, const char *name)
 size_t inventory_count(const Inventory *inventory, Kind kind);
 // Unordered; stable until the next change.
 Entity *const *inventory_all(const Inventory *inventory, Kind kind);
+// In the order of lists; stable until the next change. Kept while no name changes.
+Entity *const *inventory_by_name(Inventory *inventory, Kind kind);
 uint64_t inventory_revision(const Inventory *inventory);
 
 #define INVENTORY_EACH(inventory, kind, entity)                                             \
@@ -69,7 +73,7 @@ const Array *inventory_disk_vms(const Inventory *inventory, const char *disk);
 // MAC addresses of the NICs of all VMs.
 const MacIndex *inventory_macs(const Inventory *inventory);
 
-// ---- for change.c
+// ---- for change.c. A copy of the document is kept.
 
 Entity *inventory_insert(Inventory *inventory, Kind kind, const char *id, ApiDocument *document,
                          uint64_t revision);

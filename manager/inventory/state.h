@@ -37,6 +37,7 @@ typedef struct HostState {
     int64_t boot_time_ms;
     bool is_spm;
     char *ended_tasks; // ids of storage tasks found ended that nobody waits for
+    bool tasks_swept;  // none is left there, and it has not managed storage since
     NicRates *nics;
     int nic_count;
     int64_t silent_since_ms; // monotonic; 0 while it answers

@@ -293,6 +293,7 @@ Operation *operation_begin(Manager *manager, const char *id)
     Operation *operation = operation_find(manager, id);
     if (!operation || operation->begun)
         return operation;
+    crash_point("operation", operation->kind->name, "begin", "before");
     log_debug("operation.begin", LOG_ID("operation", id), "%s", operation->kind->name);
     operation->begun = true;
     operation_later(operation, 0);
@@ -515,6 +516,8 @@ static void operation_ended(const Fail *why, void *argument)
         return;
     }
     AUTO_FAIL outcome = {0};
+    crash_point("operation", operation->kind->name, "end",
+                fail_is_set(&operation->why) ? "undone" : "after");
     fail_copy(&outcome, &operation->why);
     if (*operation->follower) // its locks are taken before ours go
         operation_begin(operation->manager, operation->follower);
@@ -528,6 +531,7 @@ static void operation_finish(Operation *operation)
     ApiOperation *row = draft->object;
     operation_load_fault(operation);
     bool undone = row->phase == API_OPERATION_PHASE_UNDO;
+    crash_point("operation", operation->kind->name, "end", undone ? "undo" : "before");
     row->phase = API_OPERATION_PHASE_ENDED;
     row->end_time = API_INT(clock_wall_ms());
     row->status = !undone                          ? API_JOB_STATUS_FINISHED
@@ -672,6 +676,18 @@ void operations_expire(Operations *operations)
     }
     if (change)
         change_commit(change, NULL, NULL);
+}
+
+void operations_write_kinds(const Operations *operations, JsonWriter *writer)
+{
+    for (size_t i = 0; i < operations->kinds.count; i++) {
+        const OperationKind *kind = operations->kinds.items[i];
+        json_key(writer, kind->name);
+        json_open(writer, '[');
+        for (int j = 0; j < kind->count; j++)
+            json_put_string(writer, kind->steps[j].name);
+        json_close(writer, ']');
+    }
 }
 
 int operations_running(const Operations *operations)

@@ -133,4 +133,6 @@ char *operation_title(Manager *manager, const Entity *row);
 const char *operation_step_title(const Manager *manager, const ApiOperation *row, int64_t number);
 // Rows that ended more than ten minutes (failed: an hour) ago are removed.
 void operations_expire(Operations *operations);
+// Members of an object: each kind's name with the list of its steps' names.
+void operations_write_kinds(const Operations *operations, JsonWriter *writer);
 int operations_running(const Operations *operations);

@@ -156,6 +156,8 @@ static void join_answered(Operation *operation, const Json *result, const Fail *
     (void)result;
     if (!fail_is_set(why))
         joined(operation);
+    else if (code == VDSM_DOMAIN_ALREADY_ATTACHED) // to us, by a call before a crash: asked again
+        step_put_off(operation, why);
     else if (context_first(operation) ||
              !domain_step_lost_role(operation, step_host(operation), why, code))
         step_fail(operation, why);
@@ -272,6 +274,21 @@ static void unjoin_asked(Operation *operation, const Json *result, const Fail *w
                          write_leave, unjoin_answered);
 }
 
+// What can't be reached now keeps the name of the pool, which does no harm when it is attached here
+// again.
+static void unjoin_connected(Operation *operation, const Json *result, const Fail *why, int code)
+{
+    Entity *host = acting_host(operation);
+    (void)result;
+    (void)code;
+    if (!host)
+        return;
+    if (fail_is_set(why))
+        unjoined(operation);
+    else
+        domain_step_ask(operation, host, unjoin_asked);
+}
+
 static void undo_join(Operation *operation)
 {
     if (!step_host(operation) || !step_storage_domain(operation)) {
@@ -279,8 +296,8 @@ static void undo_join(Operation *operation)
         return;
     }
     Entity *host = acting_host(operation);
-    if (host)
-        domain_step_ask(operation, host, unjoin_asked);
+    if (host) // leaving the pool has left its servers
+        domain_step_call_server(operation, host, unjoin_connected);
 }
 
 // ---- a manager for the pool

@@ -103,7 +103,12 @@ void domain_step_connect(Operation *operation)
         return;
     Entity *host = domain_step_host(operation);
     if (host)
-        call_server(operation, host, "StoragePool.connectStorageServer", server_connected);
+        domain_step_call_server(operation, host, server_connected);
+}
+
+void domain_step_call_server(Operation *operation, Entity *host, StepReply reply)
+{
+    call_server(operation, host, "StoragePool.connectStorageServer", reply);
 }
 
 static void server_left(Operation *operation, const Json *result, const Fail *why, int code)

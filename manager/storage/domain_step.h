@@ -17,6 +17,8 @@ bool domain_step_lost_role(Operation *operation, Entity *host, const Fail *why, 
 void domain_step_connect(Operation *operation);
 void domain_step_disconnect(Operation *operation);
 
+// StoragePool.connectStorageServer of the domain's server alone.
+void domain_step_call_server(Operation *operation, Entity *host, StepReply reply);
 // StorageDomain.getInfo from a host.
 void domain_step_ask(Operation *operation, Entity *host, StepReply reply);
 // Whether the answer names the pool, or any but zeros when `pool` is NULL.

@@ -10,7 +10,14 @@
 #include "manager/storage/pool.h"
 #include "proto/vdsm.h"
 
-enum { SPACE_EVERY_MS = 30000, SWEEP_EVERY_MS = 10000, ELECT_EVERY_MS = 3000, HOST_IDS = 250 };
+enum {
+    SPACE_EVERY_MS = 30000,
+    SWEEP_EVERY_MS = 10000,
+    ELECT_EVERY_MS = 3000,
+    CONTEND_POLL_MS = 200,
+    CONTEND_MS = 60000,
+    HOST_IDS = 250,
+};
 
 void pool_set_manager(Entity *data_center, Entity *host)
 {
@@ -25,6 +32,7 @@ void pool_set_manager(Entity *data_center, Entity *host)
     if (!host)
         return;
     host_state(host)->is_spm = true;
+    host_state(host)->tasks_swept = false;
     memcpy(state->last_spm, host->id, UUID_SIZE);
 }
 
@@ -42,6 +50,8 @@ typedef struct Election {
     Entity *host, *data_center; // references
     SpmTaskDone done;           // may be NULL
     void *argument;
+    uv_timer_t timer;
+    int64_t until_ms; // monotonic: contention begun elsewhere is watched for so long
 } Election;
 
 static void election_failed(Election *election, const Fail *why)
@@ -62,6 +72,14 @@ static void election_won(Election *election)
     operation_wake(election->manager, election->data_center->id);
 }
 
+static void election_closed(uv_handle_t *handle)
+{
+    Election *election = handle->data;
+    entity_unref(election->host);
+    entity_unref(election->data_center);
+    free(election);
+}
+
 static void election_end(Election *election, const Fail *why)
 {
     data_center_state(election->data_center)->connecting = false;
@@ -71,9 +89,7 @@ static void election_end(Election *election, const Fail *why)
         election_won(election);
     if (election->done)
         election->done(why, election->argument);
-    entity_unref(election->host);
-    entity_unref(election->data_center);
-    free(election);
+    uv_close((uv_handle_t *)&election->timer, election_closed);
 }
 
 static void election_task_done(const Fail *why, void *argument)
@@ -99,10 +115,23 @@ static void election_call(Election *election, const char *method, HostReply repl
                      election);
 }
 
+static void election_ask(uv_timer_t *timer);
+
+// The host became the manager, or is about to, by a call that nobody remembers: of this program
+// before a crash, or one whose answer was lost.
+static bool election_look_again(Election *election)
+{
+    if (clock_monotonic_ms() >= election->until_ms)
+        return false;
+    uv_timer_start(&election->timer, election_ask, CONTEND_POLL_MS, 0);
+    return true;
+}
+
 static void election_started(const Json *result, const Fail *why, int code, void *argument)
 {
     Election *election = argument;
-    (void)code;
+    if (code == VDSM_IS_SPM && election_look_again(election))
+        return;
     if (fail_is_set(why) || !json_string(result))
         election_end(election, why);
     else
@@ -120,8 +149,15 @@ static void election_status(const Json *result, const Fail *why, int code, void 
         election_end(election, why);
     else if (status && !strcmp(status, "SPM"))
         election_end(election, &good);
+    else if (status && !strcmp(status, "Contend") && election_look_again(election))
+        return;
     else
         election_call(election, "StoragePool.spmStart", election_started);
+}
+
+static void election_ask(uv_timer_t *timer)
+{
+    election_call(timer->data, "StoragePool.getSpmStatus", election_status);
 }
 
 static void election_connected(const Fail *why, void *argument)
@@ -130,15 +166,21 @@ static void election_connected(const Fail *why, void *argument)
     if (fail_is_set(why))
         election_end(election, why);
     else
-        election_call(election, "StoragePool.getSpmStatus", election_status);
+        election_ask(&election->timer);
 }
 
 void pool_elect(Manager *manager, Entity *data_center, Entity *host, SpmTaskDone done,
                 void *argument)
 {
     Election *election = NEW(Election);
-    *election =
-        (Election){manager, entity_ref(host), entity_ref(data_center), done, argument};
+    *election = (Election){.manager = manager,
+                           .host = entity_ref(host),
+                           .data_center = entity_ref(data_center),
+                           .done = done,
+                           .argument = argument,
+                           .until_ms = clock_monotonic_ms() + CONTEND_MS};
+    uv_timer_init(manager->loop, &election->timer);
+    election->timer.data = election;
     data_center_state(data_center)->connecting = true;
     // A host may have restarted and forgotten the pool.
     pool_connect_host(manager, host, election_connected, election);
@@ -251,10 +293,13 @@ static void pool_tick(Manager *manager, Entity *data_center, int64_t now)
         pool_look_for_manager(manager, data_center);
     if (state->spm && now >= state->space_at_ms)
         pool_refresh_space(manager, data_center);
-    if (state->spm && now >= state->sweep_at_ms) {
-        state->sweep_at_ms = now + SWEEP_EVERY_MS;
-        spm_tasks_sweep(manager, state->spm);
-    }
+    if (now < state->sweep_at_ms)
+        return;
+    state->sweep_at_ms = now + SWEEP_EVERY_MS;
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
+        if (host_data_center(manager, host) == data_center && !host_state(host)->tasks_swept &&
+            host_link_is_open(host_state(host)->link))
+            spm_tasks_sweep(manager, host);
 }
 
 void pools_tick(Manager *manager)

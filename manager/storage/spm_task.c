@@ -145,6 +145,8 @@ static void swept(const Json *result, const Fail *why, int code, void *argument)
     HostState *state = host_state(sweep->host);
     AUTO_STRBUF ended = {0};
     (void)code;
+    if (!fail_is_set(why) && result && !result->count && !state->is_spm)
+        state->tasks_swept = true;
     JSON_EACH(fail_is_set(why) ? NULL : result, task) {
         const char *task_state = json_get_string(task, "taskState");
         if (!task->key || !task_state || strcmp(task_state, "finished") ||

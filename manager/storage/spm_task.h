@@ -13,5 +13,6 @@ void spm_task_wait(Manager *manager, Entity *host, const char *task, SpmTaskDone
 void spm_task_clear(Manager *manager, Entity *host, const char *task);
 void spm_task_stop(Manager *manager, Entity *host, const char *task);
 // Clears ended tasks that no operation knows: begun just before a crash of the manager. Called
-// now and then for each storage manager; a task must be found ended twice.
+// now and then for each storage manager, and for each that was one until nothing is left there; a
+// task must be found ended twice.
 void spm_tasks_sweep(Manager *manager, Entity *host);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "manager/fleet/fleet.h"
+#include "manager/storage/domain_step.h"
 #include "manager/storage/spm_task.h"
 #include "proto/vdsm.h"
 
@@ -127,7 +128,11 @@ static void turn_began(Operation *operation, const Json *result, const Fail *why
     TaskTurn *turn = turn_of(operation);
     const char *task = json_string(result);
     Arena *arena;
-    (void)code;
+    Entity *host = turn_host(operation);
+    if (fail_is_set(why) && domain_step_lost_role(operation, host, why, code)) {
+        turn_end(operation);
+        return;
+    }
     if (!task) {
         turn->acted = true;
         fail_done(&turn->why);

@@ -44,6 +44,7 @@ void vm_settle_down(Change *change, Entity *vm, const char *message, int exit_co
     ApiVm *edited = change_edit(change, vm)->object;
     if (edited->next_run) // what was changed while it ran becomes true now
         vm_config_take_next_run(edited);
+    edited->host = NULL;
     edited->stop_time = API_INT(state->stop_ms);
 }
 

@@ -117,6 +117,13 @@ static int start_check(Request *request, Entity *entity, Entity **ret_host)
     return result;
 }
 
+static ApiHost *host_reference(Arena *arena, const Entity *host)
+{
+    ApiHost *reference = ARENA_NEW(arena, ApiHost);
+    reference->id = arena_string(arena, host->id);
+    return reference;
+}
+
 static void start_plan(Request *request, Change *change, Entity *entity, Entity *host,
                        const char **ret_id)
 {
@@ -131,6 +138,9 @@ static void start_plan(Request *request, Change *change, Entity *entity, Entity 
         context->run_once = api_clone(arena, &api_type_vm, once);
     bool pause = (action && action->pause == API_TRUE) || vm->start_paused == API_TRUE;
     context->flag = API_BOOL(pause);
+    // Durable before the host hears of it: after a restart nobody may take the VM for stopped.
+    ApiDocument *draft = change_edit(change, entity);
+    ((ApiVm *)draft->object)->host = host_reference(&draft->arena, host);
     // Initialization data goes to a VM that starts for the first time, or when asked.
     bool asked = action && action->use_cloud_init == API_TRUE;
     bool first = vm->initialized != API_TRUE && vm->initialization;
@@ -247,11 +257,13 @@ static void destroy_answered(Operation *operation, const Json *result, const Fai
         step_fail(operation, why);
         return;
     }
+    Change *change = operation_change(operation);
     if (vm) {
         vm_state_set_host(vm, NULL);
         vm_state(vm)->status = API_VM_STATUS_DOWN;
+        ((ApiVm *)change_edit(change, vm)->object)->host = NULL;
     }
-    operation_done(operation);
+    operation_done_with(operation, change);
 }
 
 static void undo_create(Operation *operation)
@@ -310,7 +322,8 @@ static void act_launch(Operation *operation)
     const VmState *state = vm_state(step_vm(operation));
     if (state->status == API_VM_STATUS_DOWN)
         launch_failed(operation, state);
-    else if (state->status == API_VM_STATUS_UNSET || state->status == API_VM_STATUS_WAIT_FOR_LAUNCH)
+    else if (state->status == API_VM_STATUS_UNSET || state->status == API_VM_STATUS_UNKNOWN ||
+             state->status == API_VM_STATUS_WAIT_FOR_LAUNCH)
         ask_stats(operation, step_host(operation));
     else
         operation_done(operation);

@@ -21,6 +21,7 @@ import collections
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import ssl
@@ -38,6 +39,11 @@ __all__ = ["FakeHost", "FakeStorage", "Faults", "VdsmError"]
 EVENTS = "jms.queue.events"
 
 
+def device_ids(xml):
+    """Disks and NICs are known by their aliases."""
+    return set(re.findall(r"""<alias name=["']ua-([0-9a-f-]{36})""", xml))
+
+
 class Faults:
     """What goes wrong with the next calls of a verb. Faults of a verb are used up in order."""
 
@@ -47,8 +53,9 @@ class Faults:
     def _add(self, verb, times, *fault):
         self._queues[verb].extend([fault] * times)
 
-    def fail(self, verb, code=100, message="provoked", times=1):
-        """The host refuses; nothing is done."""
+    def fail(self, verb, code=100, message="provoked", times=1, skip=0):
+        """The host refuses, after `skip` calls that go well; nothing is done."""
+        self._add(verb, skip, "none")
         self._add(verb, times, "fail", code, message)
 
     def cut(self, verb, times=1, done=True):
@@ -358,9 +365,15 @@ class FakeHost(StorageVerbs):
         identity = parameters["vmID"]
         if identity in self.vms:
             raise VdsmError(4, "Virtual machine already exists")
-        self.vms[identity] = {"status": "WaitForLaunch", "xml": parameters["vmParams"]["xml"],
-                              "memory_mib": 0, "hash": "1"}
-        Loop.get().call_later(self.task_seconds, self.set_vm_status, identity, "Up")
+        xml = parameters["vmParams"]["xml"]
+        self.vms[identity] = {"status": "WaitForLaunch", "xml": xml, "memory_mib": 0, "hash": "1",
+                              "devices": device_ids(xml)}
+        fault = self.faults.take("launch")
+        if fault:
+            Loop.get().call_later(self.task_seconds, lambda: self.set_vm_status(
+                identity, "Down", exitCode=1, exitReason=1, exitMessage=fault[2]))
+        else:
+            Loop.get().call_later(self.task_seconds, self.set_vm_status, identity, "Up")
         return {"vmId": identity, "status": "WaitForLaunch"}
 
     def VM_destroy(self, parameters):
@@ -379,10 +392,18 @@ class FakeHost(StorageVerbs):
         return str(volume.capacity)
 
     def VM_hotplugDisk(self, parameters):
-        self._vm(parameters)
+        vm = self._vm(parameters)
+        vm["devices"] |= device_ids(parameters["params"]["xml"])
+        vm["hash"] += "1"
         return {}
 
-    VM_hotunplugDisk = VM_hotplugNic = VM_hotunplugNic = VM_hotplugDisk
+    def VM_hotunplugDisk(self, parameters):
+        vm = self._vm(parameters)
+        vm["devices"] -= device_ids(parameters["params"]["xml"])
+        vm["hash"] += "1"
+        return {}
+
+    VM_hotplugNic, VM_hotunplugNic = VM_hotplugDisk, VM_hotunplugDisk
 
     def Host_getVMList(self, _):
         return [{"vmId": identity} for identity in self.vms]

@@ -83,7 +83,7 @@ class StorageVerbs:
         self.storage = storage
         self.connected = set()   # servers
         self.pool = None         # {id, host, master, version, domains: {id: status}}
-        self.spm = False
+        self.spm = self.contending = False
         self.tasks = {}
         self.tickets = {}
         self.nbd_servers = {}
@@ -129,6 +129,8 @@ class StorageVerbs:
         path = p["typeArgs"]
         if path not in self.connected:
             raise VdsmError(360, f"{path} is not connected")
+        if p["storagedomainID"] in self.storage.paths[path]:
+            raise VdsmError(365, f"Domain {p['storagedomainID']} is there already")
         if self.storage.paths[path]:
             raise VdsmError(361, f"{path} holds a domain already")
         self.storage.paths[path][p["storagedomainID"]] = Domain(
@@ -251,13 +253,17 @@ class StorageVerbs:
     def StoragePool_getSpmStatus(self, p):
         if not self.pool or self.pool["id"] != p["storagepoolID"]:
             raise VdsmError(309, f"Unknown pool: {p['storagepoolID']}")
-        return {"spmStatus": "SPM" if self.spm else "Free", "spmLver": 1,
+        status = "SPM" if self.spm else "Contend" if self.contending else "Free"
+        return {"spmStatus": status, "spmLver": 1,
                 "spmId": self.pool["host"] if self.spm else -1}
 
     def StoragePool_spmStart(self, p):
         pool = p["storagepoolID"]
         if not self.pool or self.pool["id"] != pool:
             raise VdsmError(309, f"Unknown pool: {pool}")
+        if self.spm or self.contending:
+            raise VdsmError(656, "This host manages the pool")
+        self.contending = True
 
         def acquire():
             if self.storage.spm_of.setdefault(pool, self.name) != self.name:
@@ -283,6 +289,7 @@ class StorageVerbs:
                                        "verb": verb}
 
         def end():
+            self.contending = self.contending and verb != "StoragePool.spmStart"
             if task["state"] != "running":
                 return
             task.update(state="finished", result="success")

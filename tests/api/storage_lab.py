@@ -41,7 +41,7 @@ class Manager(vireo_test.Manager):
     def __init__(self, **options):
         self.client = None
         self.context = ssl._create_unverified_context()  # of fake hosts that enrol
-        super().__init__(proxy_port=vireo_test.free_port(), host_poll_seconds=1, **options)
+        super().__init__(**{"proxy_port": 0, "host_poll_seconds": 1, **options})
 
     @property
     def url(self):
@@ -52,22 +52,16 @@ class Manager(vireo_test.Manager):
         self.call("GET", "")
         return self.client.token
 
-    def start(self, crash_at=None):
-        os.environ["VIREO_CRASH_AT"] = crash_at or ""
-        try:
-            super().start()
-        finally:
-            del os.environ["VIREO_CRASH_AT"]
+    def start(self):
+        self.environment = {"VIREO_CRASH_AT": "@" + os.path.join(self.directory, "crash-at")}
+        super().start()
         self.forget_client()
         return self
 
-    def restart(self, crash_at=None):
-        self.stop()
-        return self.start(crash_at)
-
-    def wait_death(self, seconds=30):
-        self.process.wait(seconds)
-        self.forget_client()
+    def crash_at(self, point):
+        """It kills itself there from now on: "operation/KIND/STEP/before"; "" is nowhere."""
+        with open(os.path.join(self.directory, "crash-at"), "w", encoding="utf-8") as file:
+            file.write(point)
 
     def forget_client(self):
         if self.client:
@@ -133,7 +127,7 @@ class StorageTest(unittest.TestCase):
         self.find_data_center()
         for number in range(self.host_count):
             self.add_host(f"host{number + 1}")
-        self.host = self.hosts[0]
+        self.host = self.hosts[0] if self.hosts else None
 
     @property
     def store(self):
@@ -141,7 +135,8 @@ class StorageTest(unittest.TestCase):
 
     def event_codes(self):
         """Oldest first."""
-        return [int(event["code"]) for event in reversed(self.manager.get("/events")["event"])]
+        events = self.manager.get("/events", max=1000).get("event", [])
+        return [int(event["code"]) for event in reversed(events)]
 
     def find_data_center(self):
         self.manager.stop()
@@ -221,6 +216,14 @@ class StorageTest(unittest.TestCase):
         wait_until(lambda: self.manager.gone(path), what=f"{path} gone")
 
     # ---- ends
+
+    def running_jobs(self):
+        return [job for job in self.manager.get("/jobs").get("job", [])
+                if job["status"] == "started"]
+
+    def wait_ended(self, seconds=30):
+        """No operation runs any more."""
+        wait_until(lambda: not self.running_jobs(), seconds, "the end of all operations")
 
     def wait_idle(self):
         """No storage task is left on any host."""

@@ -19,8 +19,10 @@ FAULTS = {
 class FaultTest(StorageTest):
     def survive(self, verb, name, operation, check):
         with self.subTest(verb=verb, fault=name):
+            self.wait_host(self.host)
             FAULTS[name](self.host.faults, verb)
             operation()
+            self.wait_ended()
             check()
             self.assertEqual(self.host.faults.left(), [], "the fault was not met")
 
@@ -30,7 +32,9 @@ class FaultTest(StorageTest):
             operation()
             wait_until(lambda: not self.host.server, what="the agent's death")
             self.host.start()
+            self.wait_ended()
             check()
+            self.wait_host(self.host)
 
 
 class DiskFaultTest(FaultTest):
@@ -209,6 +213,7 @@ class DomainFaultTest(FaultTest):
             with self.subTest(verb=verb):
                 self.host.faults.fail(verb, code)
                 self.manager.post(self.attached(), {"id": self.current})
+                self.wait_ended()
                 self.wait_gone(self.attached(self.current))
                 self.assertEqual(self.storage.domain(self.current).pools, [])
                 self.assertEqual(self.storage.domain(self.current).role, "Regular")
@@ -240,6 +245,7 @@ class DomainFaultTest(FaultTest):
         for verb in ("StorageDomain.attach", "StorageDomain.activate"):
             self.host.faults.fail(verb, 354)
             attach()
+            self.wait_ended()
             self.wait_gone(self.attached(self.current))
             self.assertEqual(self.storage.domain(self.current).pools, [])
 

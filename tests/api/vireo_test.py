@@ -44,6 +44,7 @@ class Manager:
 
     def __init__(self, **options):
         self.directory = tempfile.mkdtemp(prefix='vireo-api-')
+        self.environment = {}
         self.options = options
         self.process = None
         self.port = 0
@@ -76,7 +77,7 @@ class Manager:
             arguments += ['--set', f'{name}={value}']
         with open(os.path.join(self.directory, 'log'), 'a', encoding='utf-8') as log:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
+                                            stderr=log, env={**os.environ, **self.environment})
 
     def wait(self):
         """True when it answers; False when it has ended."""

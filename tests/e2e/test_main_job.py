@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 import urllib.request
 import zlib
@@ -215,6 +216,8 @@ class MainJobTest(unittest.TestCase):
             except OSError:  # it has ended
                 break
             if password and told.rstrip().endswith(b"Password:"):
+                # What is written before the viewer stops the echo is thrown away.
+                wait_until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, 10, "no echo")
                 os.write(terminal, f"{password}\n".encode())
                 password = ""
         os.close(terminal)
@@ -352,6 +355,30 @@ class MainJobTest(unittest.TestCase):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", empty, "64M"], check=True)
         client.upload(empty.read_bytes())
         self.finalize(path)
+        self.rest.delete(f"/disks/{disk}")
+        self.wait_gone(f"/disks/{disk}")
+
+    def test_deaths_during_upload(self):
+        """Neither the manager's nor the agent's death ends a transfer that clients go on with."""
+        disk = self.add_disk("survivor", 128 << 20)
+        path, transfer = self.transfer(disk, "upload", format="cow")
+        client = self.client(transfer["transfer_url"])
+        half = len(self.image) // 2
+        client.request("PUT", self.image[:half], Content_Range=f"bytes 0-{half - 1}/*")
+        self.centre.manager.kill()
+        self.centre.manager.start()
+        self.centre.host.kill_agent()
+        self.assertEqual(self.centre.restart_dead(), ["vireo-agent"])
+        self.wait_status(f"/hosts/{self.rest.list('/hosts')[0]['id']}", "up", 90)
+        center = self.rest.list("/datacenters", search="name=Default")[0]["id"]
+        domains = f"/datacenters/{center}/storagedomains"
+        wait_until(lambda: self.rest.list(domains)[0]["status"] == "active", 60, "storage")
+        wait_until(lambda: self.get(path)["active"] == "false", 60, "end of the old connection")
+        self.assertEqual(self.get(path)["phase"], "transferring")
+        client.request("PUT", self.image[half:],
+                       Content_Range=f"bytes {half}-{len(self.image) - 1}/*")
+        self.finalize(path)
+        self.assertEqual(self.download(disk), self.image)
         self.rest.delete(f"/disks/{disk}")
         self.wait_gone(f"/disks/{disk}")
 

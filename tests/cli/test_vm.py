@@ -111,6 +111,12 @@ class WaitTest(ManagerTest):
         self.manager.fault("GET", "vms/[^/]*", 404, times=1000)
         self.assertIn("vm db is gone.", self.vireo("vm", "start", "db", code=1).err)
 
+    def stopped(self):
+        """How many requests there were when the one to stop the VM came."""
+        paths = [(method, where.split("?")[0]) for method, where, _ in self.manager.requests]
+        wanted = ("POST", f"vms/{self.vm}/stop")
+        return paths.index(wanted) if wanted in paths else len(paths)
+
     def test_interrupted(self):
         import fake_manager
         before = fake_manager.ACTIONS["vms", "stop"]
@@ -118,7 +124,9 @@ class WaitTest(ManagerTest):
         self.addCleanup(fake_manager.ACTIONS.__setitem__, ("vms", "stop"), before)
         process = self.start("vm", "stop", "web")
         try:
-            while not self.manager.sent("POST", f"vms/{self.vm}/stop"):
+            # It looks only after its request was answered.
+            while "GET" not in [method for method, where, _ in self.manager.requests[self.stopped():]
+                                if where.split("?")[0] == f"vms/{self.vm}"]:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=10)

@@ -1,0 +1,6 @@
+def start_ratios(build):
+    return ()
+
+
+def agent_memory(build):
+    return ()

@@ -1,0 +1,2 @@
+def transfer_ratios(build):
+    return ()
