@@ -437,6 +437,14 @@ static Span write_json_head(ApiWriter *writer, const ApiHead *head, const ApiPla
     return base;
 }
 
+static void write_creation(ApiWriter *writer, const char *status)
+{
+    if (writer->json)
+        write_string_member(writer, "creation_status", status);
+    else
+        strbuf_addf(writer->out, "<creation_status>%s</creation_status>", status);
+}
+
 static void write_object(ApiWriter *writer, const ApiType *type, const void *object,
                          const ApiPlace *place, const char *element, const ApiFollow *follow)
 {
@@ -444,6 +452,8 @@ static void write_object(ApiWriter *writer, const ApiType *type, const void *obj
                              : write_xml_head(writer, object, place, element);
     size_t empty = writer->out->length;
     write_actions(writer, place, base);
+    if (place && place->creation)
+        write_creation(writer, place->creation);
     write_links(writer, type, place, base, follow);
     for (int i = 0; i < type->count; i++)
         write_field(writer, &type->fields[i], object, place, follow);

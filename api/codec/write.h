@@ -36,6 +36,7 @@ typedef struct ApiPlace {
     const ApiExtraLink *extra; // further links, ended by one without rel, or NULL
     const ApiTail *links;      // to the collections below it, ended by one without rel, or NULL
     const ApiTail *actions;    // likewise
+    const char *creation;      // creation_status of an object that is still being made, or NULL
 } ApiPlace;
 
 typedef struct ApiWriter ApiWriter;

@@ -16,6 +16,8 @@ enum {
     BASIC_CACHE_MAX = 1000,
 };
 
+#define API_SCOPE "ovirt-app-api"
+
 typedef struct BasicEntry {
     char key[UUID_SIZE]; // digest of name and password with a secret of this process
     char user[UUID_SIZE];
@@ -78,7 +80,7 @@ Entity *identity_session(Identity *identity, const char *token)
 }
 
 char *identity_new_session(Identity *identity, Change *change, const User *user, const char *scope,
-                           int64_t *ret_expires_ms)
+                           int minutes, int64_t *ret_expires_ms)
 {
     char digest[UUID_SIZE];
     char *token = token_new();
@@ -86,11 +88,13 @@ char *identity_new_session(Identity *identity, Change *change, const User *user,
     ApiDocument *draft = change_add(change, KIND_SESSION, digest);
     ApiSessionToken *session = draft->object;
     int64_t now = clock_wall_ms();
+    int most = identity->manager->config.session_minutes;
     session->user = arena_string(&draft->arena, user->id);
     session->scope = arena_string(&draft->arena, scope);
     session->source = arena_string(&draft->arena, change_cause(change)->source);
     session->created = API_INT(now);
-    session->expires = API_INT(now + (int64_t)identity->manager->config.session_minutes * 60000);
+    session->expires =
+        API_INT(now + (int64_t)(minutes > 0 && minutes < most ? minutes : most) * 60000);
     *ret_expires_ms = session->expires.value;
     return token;
 }
@@ -376,24 +380,56 @@ static void persistent_durable(const Fail *why, void *argument)
     free(login);
 }
 
+static void persistent_begin(PersistentLogin *login, const User *user)
+{
+    Request *request = login->request;
+    const char *minutes = http_header(request->http, "Session-TTL");
+    int64_t expires;
+    login->user = *user;
+    Change *change = change_new(request->manager, &request->cause);
+    login->token = identity_new_session(request->manager->identity, change, user, API_SCOPE,
+                                        minutes ? atoi(minutes) : 0, &expires);
+    change_commit(change, persistent_durable, login);
+}
+
+// The session whose token the request carries, NULL after a Basic login.
+static Entity *session_of_request(Request *request, bool *ret_cookie)
+{
+    const char *authorization = http_header(request->http, "Authorization");
+    AUTO_FREE char *cookie = cookie_value(http_header(request->http, "Cookie"), "JSESSIONID");
+    *ret_cookie = !authorization && cookie;
+    if (*ret_cookie)
+        return identity_session(request->manager->identity, cookie);
+    if (authorization && !strncasecmp(authorization, "Bearer ", 7))
+        return identity_session(request->manager->identity, authorization + 7);
+    return NULL;
+}
+
 static void request_found(const User *user, const Fail *why, void *argument)
 {
     PersistentLogin *login = argument;
     Request *request = login->request;
     const char *prefer = http_header(request->http, "Prefer");
-    const char *authorization = http_header(request->http, "Authorization");
-    bool basic = authorization && !strncasecmp(authorization, "Basic ", 6);
-    if (fail_is_set(why) || !prefer || !strcasestr(prefer, "persistent-auth") || !basic) {
-        login->found(user, why, request);
+    bool persistent = prefer && strcasestr(prefer, "persistent-auth"), by_cookie = false;
+    Entity *session = fail_is_set(why) ? NULL : session_of_request(request, &by_cookie);
+    const char *scope = session ? ENTITY_OBJECT(session, SessionToken)->scope : NULL;
+    if (!fail_is_set(why) && !session && persistent) {
+        persistent_begin(login, user);
+        return;
+    }
+    if (scope && *scope && !strstr(scope, API_SCOPE)) {
+        found_fail(login->found, request, "The token was not given for the API.",
+                   "Ask for one with the scope " API_SCOPE);
         free(login);
         return;
     }
-    int64_t expires;
-    login->user = *user;
-    Change *change = change_new(request->manager, &request->cause);
-    login->token =
-        identity_new_session(request->manager->identity, change, user, "ovirt-app-api", &expires);
-    change_commit(change, persistent_durable, login);
+    if (by_cookie && !persistent && session) { // such a request is the last of its session
+        Change *change = change_new(request->manager, &request->cause);
+        change_remove(change, session);
+        change_commit(change, NULL, NULL);
+    }
+    login->found(user, why, request);
+    free(login);
 }
 
 void identity_of_request(Identity *identity, Request *request, IdentityFound found)

@@ -20,10 +20,10 @@ void identity_of_http(Identity *identity, Http *http, const char *token, Identit
 // Checks a password; failures lock the account. `name` may be "admin" or "admin@internal".
 void identity_login(Identity *identity, const char *name, const char *password, const char *source,
                     IdentityFound found, void *argument);
-// A new session for a user. The token is the caller's to free; it is valid when the change is
-// durable.
+// A new session for a user. It lasts `minutes` when that is shorter than configured (0: as
+// configured). The token is the caller's to free; it is valid when the change is durable.
 char *identity_new_session(Identity *identity, Change *change, const User *user, const char *scope,
-                           int64_t *ret_expires_ms);
+                           int minutes, int64_t *ret_expires_ms);
 // NULL when there is no such session any more.
 Entity *identity_session(Identity *identity, const char *token);
 bool identity_user(Identity *identity, const Entity *entity, User *ret);

@@ -60,9 +60,14 @@ static void sso_fail(Sso *sso, int status, const char *code, const char *text)
 {
     AUTO_STRBUF json = {0};
     JsonWriter writer = {.out = &json};
+    const char *scope = sso_parameter(sso, "scope");
+    bool is_api = !scope || strstr(scope, "ovirt-app-api");
     json_open(&writer, '{');
-    json_add_string(&writer, "error_code", code);
-    json_add_string(&writer, "error", text);
+    if (is_api) { // those of the API read the text where OAuth has the code
+        json_add_string(&writer, "error_code", code);
+        json_add_string(&writer, "error", text);
+    } else
+        json_add_string(&writer, "error", code);
     json_add_string(&writer, "error_description", text);
     json_close(&writer, '}');
     sso_reply(sso, status, &json);
@@ -105,7 +110,7 @@ static void sso_logged_in(const User *user, const Fail *why, void *argument)
     Cause cause = {user->id, user->name, NULL, http_peer(sso->http)};
     Change *change = change_new(sso->manager, &cause);
     sso->token = identity_new_session(sso->manager->identity, change, user,
-                                      sso_parameter(sso, "scope"), &sso->expires_ms);
+                                      sso_parameter(sso, "scope"), 0, &sso->expires_ms);
     event_add(change, EVENT_USER_VDC_LOGIN, &(EventFacts){.detail = cause.source});
     change_commit(change, sso_token_durable, sso);
 }

@@ -174,6 +174,7 @@ void items_write(Request *request, ApiWriter *writer, const Items *items, size_t
     else if (head->id)
         place.href = item_href(&scratch, items->base, head->id);
     place.extra = items->extra_links;
+    place.creation = items->creation;
     if (items->service == rest_root)
         place.href = "";
     api_write_object(writer, items->type, view, &place, element, follow);

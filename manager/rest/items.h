@@ -23,6 +23,7 @@ struct Items {
     const char *base;                // "/vms": hrefs are base/id
     const RestService *service;      // of one item, for its links and actions
     const ApiExtraLink *extra_links; // of a single item, or NULL
+    const char *creation;            // creation_status of a single item, or NULL
     bool single;
 };
 

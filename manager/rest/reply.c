@@ -163,6 +163,8 @@ void reply_object(Request *request, int status, const char *path)
         AUTO_FREE char *location = memory_format("%s%s", request->prefix, path);
         http_add_header(request->http, "Location", location);
     }
+    if (status == 202)
+        items.creation = "in_progress";
     reply_single(request, status, &items);
 }
 
@@ -272,6 +274,8 @@ static void ending_operation_ended(const Fail *why, void *argument)
         return;
     AUTO_FAIL outcome = {0};
     fail_move(&outcome, &ending->why);
+    if (ending->status == 202)
+        ending->status = 201;
     ending_durable(&outcome, ending);
 }
 

@@ -88,6 +88,19 @@ static ApiExtraLink *root_search_links(Arena *arena)
     return links;
 }
 
+// Clients that ask with HEAD find the collections in a header.
+static void root_add_header(Request *request, const ApiExtraLink *search)
+{
+    AUTO_STRBUF text = {0};
+    for (const ApiTail *link = rest_root->links; link && link->rel; link++)
+        strbuf_addf(&text, "%s<%s/%s>; rel=%s", text.length ? "," : "", request->prefix, link->rel,
+                    link->rel);
+    for (; search->rel; search++)
+        strbuf_addf(&text, ",<%s%s>; rel=%s", request->prefix, search->href, search->rel);
+    if (text.length)
+        http_add_header(request->http, "Link", text.data);
+}
+
 static ApiUser *root_user(Arena *arena, const Request *request)
 {
     ApiUser *user = ARENA_NEW(arena, ApiUser);
@@ -110,6 +123,8 @@ int root_get(Request *request, Items *items)
     api->time = API_INT(clock_wall_ms());
     api->authenticated_user = api->effective_user = root_user(arena, request);
     items->extra_links = root_search_links(arena);
+    if (request->http)
+        root_add_header(request, items->extra_links);
     items_add_value(items, api);
     return 0;
 }

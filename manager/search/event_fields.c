@@ -119,8 +119,7 @@ void get_user_directory(const SearchScope *scope, const Subject *subject, FieldV
 void get_user_tag(const SearchScope *scope, const Subject *subject, FieldValues *ret)
 {
     const ApiUser *user = user_of(subject);
-    for (uint32_t i = 0; i < user->tags.count; i++)
-        values_add_text(ret, user->tags.items[i]->name);
+    values_add_tags(ret, scope, user->tags.items, user->tags.count);
 }
 
 void get_user_type(const SearchScope *scope, const Subject *subject, FieldValues *ret)

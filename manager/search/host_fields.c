@@ -155,8 +155,7 @@ void get_host_committed_mem(const SearchScope *scope, const Subject *subject, Fi
 void get_host_tag(const SearchScope *scope, const Subject *subject, FieldValues *ret)
 {
     const ApiHost *host = host_of(subject);
-    for (uint32_t i = 0; i < host->tags.count; i++)
-        values_add_text(ret, host->tags.items[i]->name);
+    values_add_tags(ret, scope, host->tags.items, host->tags.count);
 }
 
 void get_host_type(const SearchScope *scope, const Subject *subject, FieldValues *ret)

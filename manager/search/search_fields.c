@@ -349,6 +349,19 @@ Entity *scope_cluster_data_center(const SearchScope *scope, const void *cluster)
                : NULL;
 }
 
+void values_add_tags(FieldValues *values, const SearchScope *scope, ApiTag *const *tags,
+                     uint32_t count)
+{
+    enum { DEPTH_MAX = 64 };
+    for (uint32_t i = 0; i < count; i++) {
+        const Entity *tag = scope_entity(scope, KIND_TAG, tags[i]);
+        for (int depth = 0; tag && depth < DEPTH_MAX; depth++) {
+            values_add_text(values, entity_name(tag));
+            tag = scope_entity(scope, KIND_TAG, ENTITY_OBJECT(tag, Tag)->parent);
+        }
+    }
+}
+
 // ---- getters of any kind
 
 // What every object of the API begins with.

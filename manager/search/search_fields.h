@@ -146,6 +146,10 @@ void subjects_add_entity(Subjects *subjects, const Entity *entity); // NULL: not
 // The entity of a link such as vm->cluster; NULL when there is none.
 Entity *scope_entity(const SearchScope *scope, Kind kind, const void *link);
 Entity *scope_cluster_data_center(const SearchScope *scope, const void *cluster);
+// The names of an object's tags and of the tags these lie under: who searches for a tag means its
+// children too. `tags` is the list of references the object keeps.
+void values_add_tags(FieldValues *values, const SearchScope *scope, ApiTag *const *tags,
+                     uint32_t count);
 
 // The getters and links of the tables; they live in *_fields.c and search_links.c.
 #define FIELD_MEMBER(collection, name, type, Type, member)

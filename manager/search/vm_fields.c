@@ -146,8 +146,7 @@ void get_vm_pool(const SearchScope *scope, const Subject *subject, FieldValues *
 void get_vm_tag(const SearchScope *scope, const Subject *subject, FieldValues *ret)
 {
     const ApiVm *vm = vm_of(subject);
-    for (uint32_t i = 0; i < vm->tags.count; i++)
-        values_add_text(ret, vm->tags.items[i]->name);
+    values_add_tags(ret, scope, vm->tags.items, vm->tags.count);
 }
 
 static const ApiCluster *cluster_of(const SearchScope *scope, const void *link)
@@ -257,8 +256,7 @@ void get_template_version_name(const SearchScope *scope, const Subject *subject,
 void get_template_tag(const SearchScope *scope, const Subject *subject, FieldValues *ret)
 {
     const ApiTemplate *template = template_of(subject);
-    for (uint32_t i = 0; i < template->tags.count; i++)
-        values_add_text(ret, template->tags.items[i]->name);
+    values_add_tags(ret, scope, template->tags.items, template->tags.count);
 }
 
 void get_instance_type_os(const SearchScope *scope, const Subject *subject, FieldValues *ret)

@@ -181,17 +181,31 @@ static void fill_memory(Arena *arena, ApiVm *vm, const ApiVm *wanted)
         vm->memory_policy->ballooning = API_TRUE;
 }
 
+static void add_console(Arena *arena, ApiVm *vm, ApiGraphicsType protocol)
+{
+    ApiGraphicsConsole *console = ARENA_NEW(arena, ApiGraphicsConsole);
+    console->id = protocol == API_GRAPHICS_TYPE_SPICE ? "7370696365" : "766e63";
+    console->protocol = protocol;
+    api_list_add(arena, &vm->graphics_consoles, console);
+}
+
+// A display of one type is what older clients say for "this console and no other".
+static void take_display_type(Arena *arena, ApiVm *vm, const ApiVm *wanted)
+{
+    if (!wanted->display || !wanted->display->type)
+        return;
+    memset(&vm->graphics_consoles, 0, sizeof(vm->graphics_consoles));
+    add_console(arena, vm,
+                wanted->display->type == API_DISPLAY_TYPE_SPICE ? API_GRAPHICS_TYPE_SPICE
+                                                                : API_GRAPHICS_TYPE_VNC);
+}
+
 static void fill_devices(Arena *arena, ApiVm *vm)
 {
-    static const ApiGraphicsType protocols[] = {API_GRAPHICS_TYPE_SPICE, API_GRAPHICS_TYPE_VNC};
-    static const char *const ids[] = {"7370696365", "766e63"};
-    if (!vm->graphics_consoles.set)
-        for (size_t i = 0; i < COUNT_OF(protocols); i++) {
-            ApiGraphicsConsole *console = ARENA_NEW(arena, ApiGraphicsConsole);
-            console->id = ids[i];
-            console->protocol = protocols[i];
-            api_list_add(arena, &vm->graphics_consoles, console);
-        }
+    if (!vm->graphics_consoles.set) {
+        add_console(arena, vm, API_GRAPHICS_TYPE_SPICE);
+        add_console(arena, vm, API_GRAPHICS_TYPE_VNC);
+    }
     if (!vm->cdroms.set) {
         ApiCdrom *cdrom = ARENA_NEW(arena, ApiCdrom);
         cdrom->id = UUID_ZERO;
@@ -358,6 +372,7 @@ void vm_config_take_next_run(ApiVm *vm)
     next.disk_attachments = vm->disk_attachments;
     next.snapshots = vm->snapshots;
     next.cdroms = vm->cdroms;
+    next.tags = vm->tags;
     next.graphics_consoles = vm->graphics_consoles;
     next.stop_time = vm->stop_time;
     next.stop_reason = vm->stop_reason;
@@ -367,6 +382,7 @@ void vm_config_take_next_run(ApiVm *vm)
 int vm_config_merge(Request *request, Arena *arena, ApiVm *vm, const ApiVm *wanted)
 {
     api_merge(arena, &api_type_vm, vm, wanted_settings(&request->arena, wanted));
+    take_display_type(arena, vm, wanted);
     fill_memory(arena, vm, wanted);
     return vm_config_check(vm, &request->why);
 }
@@ -393,6 +409,7 @@ int vm_config_create(Request *request, ApiDocument *draft, const ApiVm *wanted, 
     fill_memory(arena, vm, wanted);
     fill_bios(arena, vm, cluster);
     fill_display(arena, vm);
+    take_display_type(arena, vm, wanted);
     fill_devices(arena, vm);
     fill_switches(arena, vm);
     return vm_config_check(vm, &request->why);
