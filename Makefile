@@ -6,7 +6,7 @@ PORT = 8443
 SECONDS = 60
 
 # What a target needs of Debian is installed first, if it is missing.
-.PHONY: build run check fuzz clean
+.PHONY: build run check fuzz deb clean
 
 build:
 	@tools/install-packages build
@@ -20,13 +20,18 @@ run: build
 
 # All tests, or only some: make check SUITES="tests/guest"
 check:
-	@tools/install-packages build run check guest
+	@tools/install-packages build run check deb guest
 	@exec tests/run --build "$(BUILD)" $(SUITES)
 
 # Every fuzzer for so many seconds: make fuzz SECONDS=600
 fuzz:
 	@tools/install-packages build fuzz
 	@exec tests/fuzz/run "$(SECONDS)"
+
+# Debian packages: manager, agent and command line, in $(BUILD)/deb.
+deb: build
+	@tools/install-packages deb
+	@packaging/build --build "$(BUILD)"
 
 clean:
 	rm -rf "$(BUILD)" build-fuzz

@@ -21,7 +21,7 @@ int enrol_parse(EnrolOptions *options, int *argc, char **argv, Fail *why)
         const char *name;
         const char **value;
     } rows[] = {
-        {"--manager", &options->manager}, {"--token", &options->token},
+        {"--manager", &options->manager},         {"--token", &options->token},
         {"--fingerprint", &options->fingerprint}, {"--name", &options->name},
         {"--address", &options->address},
     };
@@ -125,8 +125,7 @@ static int enrol_fetch_authority(const EnrolOptions *options, char **ret_authori
     int result = enrol_http(url, NULL, NULL, &answer, &status, why);
     if (result)
         return result;
-    AUTO_FREE char *fingerprint =
-        status == 200 ? certificate_fingerprint(answer.data) : NULL;
+    AUTO_FREE char *fingerprint = status == 200 ? certificate_fingerprint(answer.data) : NULL;
     if (!fingerprint)
         return fail_set(why, FAIL_UNAVAILABLE, "%s is no certificate.", url);
     if (options->fingerprint && !enrol_same_fingerprint(fingerprint, options->fingerprint)) {
@@ -167,7 +166,8 @@ static int enrol_keep(const Agent *agent, const char *key, const char *certifica
     const struct {
         const char *file, *text;
         mode_t mode;
-    } rows[] = {{"agent.key", key, 0600}, {"ca.crt", authority, 0644}, {"agent.crt", certificate, 0644}};
+    } rows[] = {
+        {"agent.key", key, 0600}, {"ca.crt", authority, 0644}, {"agent.crt", certificate, 0644}};
     int result = directory_make(folder, 0700);
     for (size_t i = 0; !result && i < COUNT_OF(rows); i++) {
         AUTO_FREE char *path = agent_pki_path(&agent->config, rows[i].file);

@@ -77,7 +77,8 @@ static int read_pem(const Config *config, const char *file, char **ret, Fail *wh
     if (!result)
         return 0;
     fail_errno(why, FAIL_UNAVAILABLE, result, "The file %s can't be read", path);
-    fail_hint(why, "A host joins a manager once, with: vireo-agent enrol --manager URL --token TOKEN");
+    fail_hint(why,
+              "A host joins a manager once, with: vireo-agent enrol --manager URL --token TOKEN");
     return fail_to_errno(FAIL_UNAVAILABLE);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/console/console_server.h"
 #include "agent/enrol.h"
 #include "agent/identity.h"
 #include "agent/image/image_server.h"
@@ -19,14 +20,39 @@
 #include "agent/vm/vms.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/notify.h"
+#include "base/program_page.h"
 
-static const char usage[] =
-    "vireo-agent [--config FILE] [--set NAME=VALUE]...    run\n"
-    "vireo-agent enrol --manager URL --token TOKEN [--fingerprint SHA256] [--name NAME]\n"
-    "            [--address ADDRESS]                      join a manager; run once, before the agent\n"
-    "vireo-agent --check-config                           judge the configuration and exit\n"
-    "vireo-agent --sample-config                          print all options with their defaults\n"
-    "vireo-agent --version\n";
+#define CONFIG_FILE "/etc/vireo/agent.conf"
+
+static const PageRow commands[] = {
+    {"[--config FILE] [--set NAME=VALUE]...", "Run."},
+    {"enrol --manager URL --token TOKEN [--fingerprint SHA256] [--name NAME] [--address ADDRESS]",
+     "Join a manager; run once, before the agent. The manager tells TOKEN: vireo host token."},
+    {"--check-config", "Judge the configuration and exit."},
+    {"--sample-config", "Print all options with their defaults."},
+    {"--version", "Print the version."},
+    {0},
+};
+
+static const PageRow notes[] = {
+    {"/var/lib/vireo/agent",
+     "The host's identity and certificates, records of its virtual machines and tasks."},
+    {0},
+};
+
+static const ProgramPage page = {
+    .name = "vireo-agent",
+    .title = "the agent on a host of virtual machines",
+    .about = "vireo-agent runs virtual machines through libvirt, looks after the host's storage "
+             "and network, and reports to its manager over VDSM's protocol. Virtual machines run "
+             "on when it stops. It runs until SIGTERM or SIGINT.",
+    .commands = commands,
+    .notes = notes,
+    .config = CONFIG_FILE,
+    .options = config_rows,
+    .option_count = &config_count,
+};
 
 static void agent_stop(Agent *agent)
 {
@@ -35,11 +61,13 @@ static void agent_stop(Agent *agent)
     agent->stopping = true;
     log_notice("agent.stop", LOG_NONE, "Stopping; guests keep running.");
     rpc_server_stop(agent->rpc);
+    console_server_stop(agent->consoles);
     image_server_stop(agent->images);
     host_report_stop(agent->report);
     host_network_stop(agent->network);
     vms_stop(agent->vms);
     hypervisor_stop(agent->hypervisor);
+    notify_stop(&agent->notify);
     uv_close((uv_handle_t *)&agent->sigint, NULL);
     uv_close((uv_handle_t *)&agent->sigterm, NULL);
 }
@@ -73,6 +101,8 @@ static int agent_start(Agent *agent, Fail *why)
     agent->images = image_server_new(agent, why);
     if (!agent->images)
         return fail_to_errno(why->code);
+    agent->consoles = console_server_new(agent);
+    rpc_server_on_http(agent->rpc, console_server_adopt, agent->consoles);
     agent->network = host_network_new(agent);
     agent->hypervisor = hypervisor_new(agent);
     agent->vms = vms_new(agent);
@@ -102,6 +132,7 @@ static int agent_run(Agent *agent)
     uv_signal_start(&agent->sigterm, agent_signal, SIGTERM);
     log_notice("agent.start", LOG_ID("host", agent->host_id), "Listening on port %d.",
                agent->config.listen_port);
+    notify_start(&agent->notify, &loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     return 0;
 }
@@ -114,9 +145,14 @@ typedef struct Options {
 static int agent_parse(Agent *agent, Options *options, int argc, char **argv, Fail *why)
 {
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},  {"set", required_argument, NULL, 's'},
-        {"check-config", no_argument, NULL, 'k'},  {"sample-config", no_argument, NULL, 'p'},
-        {"version", no_argument, NULL, 'v'},       {"help", no_argument, NULL, 'h'},
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, 's'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"sample-config", no_argument, NULL, 'p'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"man", no_argument, NULL, 'm'},
+        {"man-config", no_argument, NULL, 'f'},
         {NULL, 0, NULL, 0},
     };
     const char *sets[64];
@@ -134,8 +170,10 @@ static int agent_parse(Agent *agent, Options *options, int argc, char **argv, Fa
         case 'k': options->check = true; break;
         case 'p': options_print_sample(config_rows, config_count, stdout); exit(0);
         case 'v': puts("vireo-agent " VIREO_VERSION); exit(0);
-        case 'h': fputs(usage, stdout); exit(0);
-        default: fputs(usage, stderr); exit(2);
+        case 'h': program_page_usage(&page, stdout); exit(0);
+        case 'm': program_page_print(&page, stdout); exit(0);
+        case 'f': program_page_print_config(&page, stdout); exit(0);
+        default: program_page_usage(&page, stderr); exit(2);
         }
     }
     options_set_defaults(config_rows, config_count, &agent->config);
@@ -145,8 +183,8 @@ static int agent_parse(Agent *agent, Options *options, int argc, char **argv, Fa
         result = options_assign(config_rows, config_count, &agent->config, sets[i], why);
     LogLevel level = log_level_from_name(agent->config.log_level);
     if (!result && level < 0)
-        result = fail_set(why, FAIL_INVALID, "log_level: \"%s\" is no level.",
-                          agent->config.log_level);
+        result =
+            fail_set(why, FAIL_INVALID, "log_level: \"%s\" is no level.", agent->config.log_level);
     if (!result)
         log_set_level(level);
     return result;
@@ -156,12 +194,13 @@ int main(int argc, char **argv)
 {
     Agent agent = {0};
     AUTO_FAIL why = {0};
-    Options options = {.config = "/etc/vireo/agent.conf"};
+    Options options = {.config = CONFIG_FILE};
     log_init("vireo-agent");
     bool enrol = argc > 1 && !strcmp(argv[1], "enrol");
     EnrolOptions request = {0};
     if (enrol && enrol_parse(&request, &argc, argv, &why)) {
-        fprintf(stderr, "%s\n%s", why.message, usage);
+        fprintf(stderr, "vireo-agent: %s\n", why.message);
+        program_page_usage(&page, stderr);
         return 2;
     }
     if (agent_parse(&agent, &options, argc, argv, &why)) {

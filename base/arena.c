@@ -62,7 +62,7 @@ void *arena_alloc(Arena *arena, size_t size)
 {
     if (size > PTRDIFF_MAX)
         abort();
-    size_t rounded = (size + 15) & ~(size_t)15;
+    size_t rounded = arena_rounded(size);
     ArenaChunk *chunk = arena->chunks;
     if (!chunk || chunk->size - chunk->used < rounded)
         chunk = arena_grow(arena, rounded);

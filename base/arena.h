@@ -18,6 +18,12 @@ void arena_done(Arena *arena);
 // Forgets the content but keeps the newest chunk for reuse.
 void arena_reset(Arena *arena);
 
+// What an allocation of so many bytes takes of a chunk.
+static inline size_t arena_rounded(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
 // Zeroed, aligned to 16 bytes.
 void *arena_alloc(Arena *arena, size_t size);
 void *arena_array(Arena *arena, size_t count, size_t size);

@@ -84,14 +84,19 @@ static EVP_PKEY *key_parse(const char *pem)
     return key;
 }
 
-static X509_NAME *certificate_name(const char *organization, const char *common_name, Fail *why)
+static bool certificate_name_add(X509_NAME *name, const char *member, const char *value)
+{
+    return !value || X509_NAME_add_entry_by_txt(name, member, MBSTRING_UTF8,
+                                                (const unsigned char *)value, -1, -1, 0);
+}
+
+// Organization and unit may be NULL.
+static X509_NAME *certificate_name(const char *organization, const char *unit,
+                                   const char *common_name, Fail *why)
 {
     X509_NAME *name = X509_NAME_new();
-    if ((!organization ||
-         X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organization,
-                                    -1, -1, 0)) &&
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name,
-                                   -1, -1, 0))
+    if (certificate_name_add(name, "O", organization) && certificate_name_add(name, "OU", unit) &&
+        certificate_name_add(name, "CN", common_name))
         return name;
     X509_NAME_free(name);
     ERR_clear_error();
@@ -162,7 +167,7 @@ int certificate_make_authority(const char *organization, const char *name, Certi
     AUTO(EVP_PKEY) EVP_PKEY *key = EVP_EC_gen("P-256");
     if (!key)
         return certificate_fail(why, "A key for the certificate authority could not be made.");
-    X509_NAME *subject = certificate_name(organization, name, why);
+    X509_NAME *subject = certificate_name(organization, NULL, name, why);
     if (!subject)
         return -EINVAL;
     AUTO(X509) X509 *certificate = certificate_begin(subject, subject, key, 3650);
@@ -178,14 +183,14 @@ int certificate_make_authority(const char *organization, const char *name, Certi
 }
 
 static int certificate_sign(const CertificatePair *authority, EVP_PKEY *key,
-                            const char *organization, const char *common_name, const char *names,
-                            int days, char **ret_certificate, Fail *why)
+                            const char *organization, const char *unit, const char *common_name,
+                            const char *names, int days, char **ret_certificate, Fail *why)
 {
     AUTO(X509) X509 *issuer = certificate_parse(authority->certificate);
     AUTO(EVP_PKEY) EVP_PKEY *issuer_key = key_parse(authority->key);
     if (!issuer || !issuer_key)
         return certificate_fail(why, "The certificate authority's files can't be read.");
-    X509_NAME *subject = certificate_name(organization, common_name, why);
+    X509_NAME *subject = certificate_name(organization, unit, common_name, why);
     if (!subject)
         return -EINVAL;
     X509_NAME *signer = X509_get_subject_name(issuer);
@@ -206,15 +211,15 @@ static int certificate_sign(const CertificatePair *authority, EVP_PKEY *key,
     return 0;
 }
 
-int certificate_issue(const CertificatePair *authority, const char *organization,
-                      const char *common_name, const char *names, int days, CertificatePair *ret,
-                      Fail *why)
+int certificate_issue_unit(const CertificatePair *authority, const char *organization,
+                           const char *unit, const char *common_name, const char *names, int days,
+                           CertificatePair *ret, Fail *why)
 {
     AUTO(EVP_PKEY) EVP_PKEY *key = EVP_EC_gen("P-256");
     if (!key)
         return certificate_fail(why, "A key could not be made.");
     CertificatePair pair = {0};
-    int result = certificate_sign(authority, key, organization, common_name, names, days,
+    int result = certificate_sign(authority, key, organization, unit, common_name, names, days,
                                   &pair.certificate, why);
     if (result)
         return result;
@@ -223,13 +228,21 @@ int certificate_issue(const CertificatePair *authority, const char *organization
     return 0;
 }
 
+int certificate_issue(const CertificatePair *authority, const char *organization,
+                      const char *common_name, const char *names, int days, CertificatePair *ret,
+                      Fail *why)
+{
+    return certificate_issue_unit(authority, organization, NULL, common_name, names, days, ret,
+                                  why);
+}
+
 int certificate_make_request(const char *common_name, char **ret_request, char **ret_key, Fail *why)
 {
     AUTO(EVP_PKEY) EVP_PKEY *key = EVP_EC_gen("P-256");
     AUTO(X509_REQ) X509_REQ *request = X509_REQ_new();
     if (!key)
         return certificate_fail(why, "A key could not be made.");
-    X509_NAME *subject = certificate_name(NULL, common_name, why);
+    X509_NAME *subject = certificate_name(NULL, NULL, common_name, why);
     if (!subject)
         return -EINVAL;
     X509_REQ_set_subject_name(request, subject);
@@ -256,8 +269,8 @@ int certificate_sign_request(const CertificatePair *authority, const char *reque
         ERR_clear_error();
         return fail_set(why, FAIL_INVALID, "The certificate request is not valid.");
     }
-    return certificate_sign(authority, key, organization, common_name, names, days, ret_certificate,
-                            why);
+    return certificate_sign(authority, key, organization, NULL, common_name, names, days,
+                            ret_certificate, why);
 }
 
 static int64_t certificate_time(const ASN1_TIME *time)

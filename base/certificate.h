@@ -18,6 +18,10 @@ int certificate_make_authority(const char *organization, const char *name, Certi
 int certificate_issue(const CertificatePair *authority, const char *organization,
                       const char *common_name, const char *names, int days, CertificatePair *ret,
                       Fail *why);
+// The same with an organizational unit: what the bearer is, for peers who treat it specially.
+int certificate_issue_unit(const CertificatePair *authority, const char *organization,
+                           const char *unit, const char *common_name, const char *names, int days,
+                           CertificatePair *ret, Fail *why);
 // A new key and a request for a certificate.
 int certificate_make_request(const char *common_name, char **ret_request, char **ret_key,
                              Fail *why);

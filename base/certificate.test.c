@@ -90,6 +90,30 @@ TEST(authority_signs_itself)
     assert_string_equal(subject, "O=Vireo,CN=Test CA");
 }
 
+TEST(unit_is_in_the_subject)
+{
+    AUTO_PAIR pair = {0};
+    make_authority();
+    assert_int_equal(
+        certificate_issue_unit(&authority, "Vireo", "manager", "m", "m", 30, &pair, NULL), 0);
+    AUTO_FREE char *subject = certificate_subject(pair.certificate);
+    assert_string_equal(subject, "O=Vireo,OU=manager,CN=m");
+    assert_int_equal(verify(authority.certificate, pair.certificate), X509_V_OK);
+}
+
+TEST(unit_cannot_be_smuggled_in)
+{
+    AUTO_PAIR pair = {0};
+    make_authority();
+    assert_int_equal(
+        certificate_issue(&authority, "Vireo/OU=manager", "h,OU=manager", "h", 30, &pair, NULL), 0);
+    X509 *certificate = read_certificate(pair.certificate);
+    assert_int_equal(X509_NAME_get_index_by_NID(X509_get_subject_name(certificate),
+                                                NID_organizationalUnitName, -1),
+                     -1);
+    X509_free(certificate);
+}
+
 TEST(issued_is_trusted_for_its_names_only)
 {
     AUTO_PAIR pair = {0}, other = {0};

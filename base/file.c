@@ -73,7 +73,8 @@ static int file_write_new(const char *path, const void *data, size_t length, mod
     return result;
 }
 
-static int file_write_over(const char *path, const void *data, size_t length, mode_t mode, bool sync)
+static int file_write_over(const char *path, const void *data, size_t length, mode_t mode,
+                           bool sync)
 {
     AUTO_FREE char *fresh = memory_format("%s.new", path);
     int result = file_write_new(fresh, data, length, mode, sync);

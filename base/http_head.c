@@ -204,6 +204,14 @@ const char *http_head_get(const HttpHead *head, const char *name)
     return NULL;
 }
 
+bool http_head_lists(const HttpHead *head, const char *name, const char *word)
+{
+    for (int i = 0; i < head->count; i++)
+        if (!strcasecmp(head->headers[i].name, name) && http_list_has(head->headers[i].value, word))
+            return true;
+    return false;
+}
+
 static int http_hex(char c)
 {
     if (c >= '0' && c <= '9')

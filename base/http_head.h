@@ -32,5 +32,7 @@ size_t http_head_end(const char *data, size_t length);
 int http_head_parse(char *head, size_t length, HttpHead *ret, const char **ret_error);
 // First value of a header, or NULL. Names are compared without case.
 const char *http_head_get(const HttpHead *head, const char *name);
+// Whether a header that is a list of words ("Connection") has this one, without case.
+bool http_head_lists(const HttpHead *head, const char *name, const char *word);
 // Decodes %XX and, in queries, '+'. Returns false on a bad escape or a NUL byte. In place.
 bool http_decode(char *text, bool plus_is_space);

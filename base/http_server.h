@@ -1,6 +1,6 @@
 // An HTTP/1.1 server on Stream: keep-alive, chunked bodies in both directions, 100-continue,
 // bodies collected or streamed with backpressure, answers whole, streamed or pulled piece by
-// piece, gzip when the client asks for it, deadlines for slow peers.
+// piece, gzip when the client asks for it, deadlines for slow peers, upgrades to other protocols.
 //
 // One exchange is an `Http`. The server tells the application about it when the head is complete;
 // the application says what it wants of the body and answers, now or later. An exchange whose
@@ -63,7 +63,7 @@ void http_receive_more(Http *http); // after a receiver took less than it was of
 void http_on_gone(Http *http, HttpDone gone, void *argument);
 
 void http_add_header(Http *http, const char *name, const char *value);
-void http_compress(Http *http); // allow gzip for this answer
+void http_compress(Http *http);    // allow gzip for this answer
 void http_close_after(Http *http); // the connection ends with this answer; before it begins
 // Deadlines of this connection from now on, instead of the server's.
 void http_set_patience(Http *http, int idle_ms, int stall_ms);
@@ -81,5 +81,12 @@ void http_abort(Http *http); // cut the connection: the client must not take it 
 // when nothing will be pulled any more, also when the client has gone.
 void http_pull(Http *http, int status, const char *type, HttpPull pull, HttpDone released,
                void *argument);
+
+// Whether the client asks to go on with another protocol on this connection.
+bool http_wants_upgrade(const Http *http, const char *protocol);
+// Answers 101 and gives the connection away: it is the caller's from now on, with what the client
+// has sent behind its request, which is shown from the loop. The server neither counts nor closes
+// it any more. NULL when the client has gone; the exchange has ended in both cases.
+Stream *http_upgrade(Http *http, const char *protocol, const StreamHandlers *handlers, void *owner);
 
 const char *http_status_text(int status);

@@ -128,13 +128,20 @@ void options_done(const OptionRow *rows, size_t count, void *target)
         }
 }
 
+char *option_kind(const OptionRow *row)
+{
+    const char *name = type_names[row->type];
+    return row->type == OPTION_INTEGER
+               ? memory_format("%s, %lld to %lld", name, (long long)row->minimum,
+                               (long long)row->maximum)
+               : memory_string(name);
+}
+
 void options_print_sample(const OptionRow *rows, size_t count, FILE *to)
 {
     for (size_t i = 0; i < count; i++) {
         const OptionRow *row = &rows[i];
-        fprintf(to, "# %s\n# Type: %s", row->text, type_names[row->type]);
-        if (row->type == OPTION_INTEGER)
-            fprintf(to, ", %lld to %lld", (long long)row->minimum, (long long)row->maximum);
-        fprintf(to, ".\n#%s = %s\n\n", row->name, row->fallback);
+        AUTO_FREE char *kind = option_kind(row);
+        fprintf(to, "# %s\n# Type: %s.\n#%s = %s\n\n", row->text, kind, row->name, row->fallback);
     }
 }

@@ -9,17 +9,17 @@
 #include "base/fail.h"
 
 typedef enum OptionType {
-    OPTION_STRING,   // char *
-    OPTION_PATH,     // char *, absolute
-    OPTION_INTEGER,  // int
-    OPTION_BOOLEAN,  // bool
+    OPTION_STRING,  // char *
+    OPTION_PATH,    // char *, absolute
+    OPTION_INTEGER, // int
+    OPTION_BOOLEAN, // bool
 } OptionType;
 
 typedef struct OptionRow {
     const char *name;
     OptionType type;
     size_t offset;
-    const char *fallback; // as it would stand in the file
+    const char *fallback;     // as it would stand in the file
     int64_t minimum, maximum; // integers: the value; strings: the length
     const char *text;
 } OptionRow;
@@ -32,5 +32,7 @@ int options_load(const OptionRow *rows, size_t count, void *target, const char *
 int options_assign(const OptionRow *rows, size_t count, void *target, const char *assignment,
                    Fail *why);
 void options_done(const OptionRow *rows, size_t count, void *target);
+// "integer, 1 to 65535". The caller frees it.
+char *option_kind(const OptionRow *row);
 // A commented sample file.
 void options_print_sample(const OptionRow *rows, size_t count, FILE *to);

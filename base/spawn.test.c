@@ -245,8 +245,7 @@ TEST(output_is_heard_as_it_comes)
     AUTO_STRBUF heard = {0};
     uv_loop_t loop;
     uv_loop_init(&loop);
-    Spawn *spawn =
-        spawn_start(&loop, SHELL("echo begin; exec sleep 1000"), NULL, 0, note, &seen);
+    Spawn *spawn = spawn_start(&loop, SHELL("echo begin; exec sleep 1000"), NULL, 0, note, &seen);
     spawn_on_output(spawn, gather, &heard);
     LOOP_UNTIL(&loop, heard.length >= strlen("begin\n"));
     assert_int_equal(seen.calls, 0);

@@ -10,37 +10,15 @@ void strbuf_done(StrBuf *buf)
     *buf = (StrBuf){0};
 }
 
-void strbuf_reserve(StrBuf *buf, size_t more)
+void strbuf_grow(StrBuf *buf, size_t more)
 {
     size_t need, capacity = buf->capacity ? buf->capacity : 64;
     if (__builtin_add_overflow(buf->length + 1, more, &need) || need > PTRDIFF_MAX)
         abort();
-    if (need <= buf->capacity)
-        return;
     while (capacity < need)
         capacity *= 2;
     buf->data = memory_resize(buf->data, capacity, 1);
     buf->capacity = capacity;
-}
-
-void strbuf_add(StrBuf *buf, const void *data, size_t length)
-{
-    strbuf_reserve(buf, length);
-    if (length)
-        memcpy(buf->data + buf->length, data, length);
-    buf->length += length;
-    buf->data[buf->length] = 0;
-}
-
-void strbuf_adds(StrBuf *buf, const char *text)
-{
-    if (text)
-        strbuf_add(buf, text, strlen(text));
-}
-
-void strbuf_addc(StrBuf *buf, char character)
-{
-    strbuf_add(buf, &character, 1);
 }
 
 void strbuf_addv(StrBuf *buf, const char *format, va_list args)

@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include <string.h>
+
 #include "base/memory.h"
 
 typedef struct StrBuf {
@@ -11,10 +13,35 @@ typedef struct StrBuf {
 } StrBuf;
 
 void strbuf_done(StrBuf *buf);
-void strbuf_reserve(StrBuf *buf, size_t more);
-void strbuf_add(StrBuf *buf, const void *data, size_t length);
-void strbuf_adds(StrBuf *buf, const char *text);
-void strbuf_addc(StrBuf *buf, char character);
+void strbuf_grow(StrBuf *buf, size_t more);
+
+// Room for so many bytes and a NUL behind them.
+static inline void strbuf_reserve(StrBuf *buf, size_t more)
+{
+    if (buf->capacity - buf->length <= more)
+        strbuf_grow(buf, more);
+}
+
+static inline void strbuf_add(StrBuf *buf, const void *data, size_t length)
+{
+    strbuf_reserve(buf, length);
+    if (length)
+        memcpy(buf->data + buf->length, data, length);
+    buf->length += length;
+    buf->data[buf->length] = 0;
+}
+
+static inline void strbuf_adds(StrBuf *buf, const char *text)
+{
+    if (text)
+        strbuf_add(buf, text, strlen(text));
+}
+
+static inline void strbuf_addc(StrBuf *buf, char character)
+{
+    strbuf_add(buf, &character, 1);
+}
+
 void strbuf_addf(StrBuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_addv(StrBuf *buf, const char *format, va_list args)
     __attribute__((format(printf, 2, 0), nonnull(2)));

@@ -182,25 +182,33 @@ static void stream_cork(Stream *stream, int on)
     setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
-static void stream_flush(Stream *stream)
+// Sends until the socket takes no more; false when the connection broke.
+static bool stream_send_all(Stream *stream, const char *data, size_t length, size_t *ret_sent)
 {
-    bool cork = stream->out.length - stream->out_from > 32768;
+    bool cork = length > 32768;
+    ssize_t sent = 1;
+    *ret_sent = 0;
     if (cork)
         stream_cork(stream, 1);
-    stream->want_write = stream->want_read_for_write = false;
-    while (stream->out_from < stream->out.length) {
-        ssize_t sent = stream_send(stream, stream->out.data + stream->out_from,
-                                   stream->out.length - stream->out_from);
-        if (sent < 0) {
-            stream_fail(stream, "The connection broke while sending.", (int)-sent);
-            return;
-        }
-        if (!sent)
-            break;
-        stream->out_from += (size_t)sent;
+    while (*ret_sent < length &&
+           (sent = stream_send(stream, data + *ret_sent, length - *ret_sent)) > 0)
+        *ret_sent += (size_t)sent;
+    if (sent < 0) {
+        stream_fail(stream, "The connection broke while sending.", (int)-sent);
+        return false;
     }
     if (cork)
         stream_cork(stream, 0);
+    return true;
+}
+
+static void stream_flush(Stream *stream)
+{
+    size_t sent;
+    stream->want_write = stream->want_read_for_write = false;
+    if (!stream_send_all(stream, stream->out.data + stream->out_from, stream_queued(stream), &sent))
+        return;
+    stream->out_from += sent;
     if (stream->out_from == stream->out.length) {
         stream->out_from = 0;
         strbuf_clear(&stream->out);
@@ -261,14 +269,11 @@ void stream_write(Stream *stream, const void *data, size_t length)
     if (stream->phase >= STREAM_FLUSHING || !length)
         return;
     if (stream->phase == STREAM_OPEN && !stream_queued(stream)) {
-        const char *at = data;
-        ssize_t sent = stream_send(stream, at, length);
-        if (sent < 0) {
-            stream_fail(stream, "The connection broke while sending.", (int)-sent);
+        size_t sent;
+        if (!stream_send_all(stream, data, length, &sent))
             return;
-        }
-        data = at + sent;
-        length -= (size_t)sent;
+        data = (const char *)data + sent;
+        length -= sent;
     }
     if (length)
         strbuf_add(&stream->out, data, length);
@@ -736,17 +741,38 @@ const char *stream_peer(const Stream *stream)
     return stream->peer;
 }
 
-char *stream_peer_name(const Stream *stream)
+static char *stream_peer_member(const Stream *stream, int member)
 {
     X509 *certificate = stream->ssl ? SSL_get1_peer_certificate(stream->ssl) : NULL;
     if (!certificate)
         return NULL;
-    char name[256];
-    int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name,
-                                           sizeof(name));
+    char text[256];
+    int length =
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), member, text, sizeof(text));
     X509_free(certificate);
-    bool whole = length > 0 && strlen(name) == (size_t)length; // no NUL that hides the rest
-    return whole ? memory_string(name) : NULL;
+    bool whole = length > 0 && strlen(text) == (size_t)length; // no NUL that hides the rest
+    return whole ? memory_string(text) : NULL;
+}
+
+char *stream_peer_name(const Stream *stream)
+{
+    return stream_peer_member(stream, NID_commonName);
+}
+
+char *stream_peer_unit(const Stream *stream)
+{
+    return stream_peer_member(stream, NID_organizationalUnitName);
+}
+
+void stream_keep_alive(Stream *stream)
+{
+    int on = 1, idle_s = 60, step_s = 10, steps = 3;
+    if (stream->fd < 0)
+        return;
+    setsockopt(stream->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPINTVL, &step_s, sizeof(step_s));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_KEEPCNT, &steps, sizeof(steps));
 }
 
 char *stream_local_address(const Stream *stream)

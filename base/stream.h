@@ -82,6 +82,10 @@ bool stream_is_open(const Stream *stream);
 const char *stream_peer(const Stream *stream);
 // Common name of the peer's certificate, or NULL.
 char *stream_peer_name(const Stream *stream);
+// Its organizational unit, or NULL. Meaningful when the peer's certificate was required.
+char *stream_peer_unit(const Stream *stream);
+// Notices within 90 s that the peer has vanished, also when nothing is sent. When it is open.
+void stream_keep_alive(Stream *stream);
 // Own address of this connection, for telling peers where they reached us.
 char *stream_local_address(const Stream *stream);
 uint64_t stream_bytes_read(const Stream *stream);

@@ -199,7 +199,8 @@ static void make_certificates(void)
     assert_int_equal(certificate_issue(&authority, "T", "server", "server.example,127.0.0.1", 1,
                                        &server_pair, NULL),
                      0);
-    assert_int_equal(certificate_issue(&authority, "T", "client", "", 1, &client_pair, NULL), 0);
+    assert_int_equal(
+        certificate_issue_unit(&authority, "T", "unit", "client", "", 1, &client_pair, NULL), 0);
     assert_int_equal(certificate_issue(&stranger, "T", "client", "", 1, &strange_pair, NULL), 0);
 }
 
@@ -694,6 +695,10 @@ TEST(mutual_tls_knows_the_peer)
     AUTO_FREE char *server = stream_peer_name(pair.client.stream);
     assert_string_equal(client, "client");
     assert_string_equal(server, "server");
+    AUTO_FREE char *unit = stream_peer_unit(pair.server.stream);
+    assert_string_equal(unit, "unit");
+    assert_null(stream_peer_unit(pair.client.stream));
+    stream_keep_alive(pair.server.stream);
     pair_end(&pair);
 }
 
@@ -783,6 +788,7 @@ TEST(common_name_with_a_nul_is_none)
                      0);
     pair_open(&pair);
     assert_null(stream_peer_name(pair.server.stream));
+    assert_null(stream_peer_unit(pair.server.stream));
     pair_end(&pair);
 }
 

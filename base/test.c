@@ -1,5 +1,6 @@
 #include "base/test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -82,4 +83,39 @@ void test_golden(const char *path, const char *text)
         fail_msg("%s is missing; VIREO_GOLDEN=update makes it.", path);
     if (strcmp(expected, text))
         fail_msg("%s differs. Expected:\n%s\nIt is:\n%s", path, expected, text);
+}
+
+static void golden_check(const char *folder, const char *name, const char *suffix,
+                         TestAnswer *answer)
+{
+    AUTO_ARENA arena = {0};
+    AUTO_FREE char *text = NULL;
+    AUTO_STRBUF out = {0};
+    size_t length = 0, offset = 0;
+    const char *error = NULL;
+    AUTO_FREE char *path = memory_format("%s/%s.json", folder, name);
+    AUTO_FREE char *expected = memory_format("%s/%s%s", folder, name, suffix);
+    assert_int_equal(file_read(path, 1 << 20, &text, &length), 0);
+    const Json *question = json_parse(&arena, text, length, &error, &offset);
+    if (!question)
+        fail_msg("%s: %s at byte %zu", path, error, offset);
+    answer(&out, question, &arena);
+    test_golden(expected, out.data);
+}
+
+void test_golden_folder(const char *folder, const char *suffix, TestAnswer *answer)
+{
+    DIR *directory = opendir(folder);
+    int count = 0;
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char *dot = strrchr(entry->d_name, '.');
+        if (!dot || strcmp(dot, ".json"))
+            continue;
+        *dot = 0;
+        golden_check(folder, entry->d_name, suffix, answer);
+        count++;
+    }
+    closedir(directory);
+    assert_true(count > 0);
 }

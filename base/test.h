@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <uv.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 
 #define TEST(name)                                            \
@@ -35,6 +36,10 @@ char *test_repeat(const char *text, size_t count);
 // Fails unless the file holds exactly this text; with VIREO_GOLDEN=update in the environment it is
 // written instead, to be read in the diff.
 void test_golden(const char *path, const char *text);
+
+// Each NAME.json of the folder is a question; `answer` writes what NAME`suffix` must hold.
+typedef void TestAnswer(StrBuf *out, const Json *question, Arena *arena);
+void test_golden_folder(const char *folder, const char *suffix, TestAnswer *answer);
 
 // Waits a little for events and handles them. (uv_run(ONCE) may sleep on after a timer has run.)
 void test_turn(uv_loop_t *loop);

@@ -81,6 +81,11 @@ TlsContext *tls_context_new(bool client, const char *certificate, const char *ke
     TlsContext *context = NEW(TlsContext);
     *context = (TlsContext){.ssl = ssl, .references = 1, .client = client};
     SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
+    // A fifth less work than AES-256 for long lists and images. Clients whose processor has no AES
+    // ask for ChaCha20 first and get it.
+    SSL_CTX_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                                  "TLS_CHACHA20_POLY1305_SHA256");
+    SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     // Without these three OpenSSL keeps 34 KiB per idle connection and fails on moved buffers.
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
@@ -91,7 +96,7 @@ TlsContext *tls_context_new(bool client, const char *certificate, const char *ke
     // a signature of P-256, is not worth it.
     SSL_CTX_set_num_tickets(ssl, 0);
     SSL_CTX_set_read_ahead(ssl, 1);
-    SSL_CTX_set_default_read_buffer_len(ssl, 128*1024);
+    SSL_CTX_set_default_read_buffer_len(ssl, 128 * 1024);
     SSL_CTX_set_session_id_context(ssl, session_id, sizeof(session_id) - 1);
     if (require_peer)
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);

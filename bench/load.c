@@ -118,7 +118,7 @@ int main(int argc, char **argv)
         if (load.finished < load.count)
             curl_multi_poll(load.multi, NULL, 0, 1000, NULL);
     }
-    printf("{\"seconds\": %.3f, \"failed\": %ld}\n",
-           (double)(clock_monotonic_ms() - begun) / 1000, load.failed);
+    printf("{\"seconds\": %.3f, \"failed\": %ld}\n", (double)(clock_monotonic_ms() - begun) / 1000,
+           load.failed);
     return load.failed != 0;
 }

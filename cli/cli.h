@@ -13,7 +13,7 @@ struct Cli {
     Arena arena; // lives as long as the program
     Command command;
     Session session;
-    Map names;      // "noun id" -> name, of nouns in `names_known`
+    Map names;       // "noun id" -> name, of nouns in `names_known`
     Map names_known; // noun -> anything
     bool json, quiet, verbose;
     bool color; // of stdout

@@ -106,8 +106,7 @@ static void bootstrap_data_center(Bootstrap *bootstrap)
 
 static void bootstrap_network(Bootstrap *bootstrap)
 {
-    strcpy(bootstrap->network,
-           network_add_management(bootstrap->change, bootstrap->data_center));
+    strcpy(bootstrap->network, network_add_management(bootstrap->change, bootstrap->data_center));
 }
 
 static void bootstrap_cluster(Bootstrap *bootstrap)
@@ -176,8 +175,10 @@ static void bootstrap_instance_types(Bootstrap *bootstrap)
         const char *name, *text;
         int64_t mebibytes, cpus;
     } rows[] = {
-        {"Tiny", "Tiny instance type", 512, 1},      {"Small", "Small instance type", 2048, 1},
-        {"Medium", "Medium instance type", 4096, 2}, {"Large", "Large instance type", 8192, 2},
+        {"Tiny", "Tiny instance type", 512, 1},
+        {"Small", "Small instance type", 2048, 1},
+        {"Medium", "Medium instance type", 4096, 2},
+        {"Large", "Large instance type", 8192, 2},
         {"XLarge", "Extra Large instance type", 16384, 4},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -95,8 +95,8 @@ static Entity *control_user(ControlCall *call, Fail *why)
     AUTO_FREE char *whole =
         name && !strchr(name, '@') ? memory_format("%s@internal", name) : memory_string(name);
     INVENTORY_EACH(call->control->manager->inventory, KIND_USER, user)
-        if (whole && !strcmp(ENTITY_OBJECT(user, User)->principal, whole))
-            return user;
+    if (whole && !strcmp(ENTITY_OBJECT(user, User)->principal, whole))
+        return user;
     fail_set(why, FAIL_NOT_FOUND, "There is no user %s.", name ? name : "(none)");
     return NULL;
 }
@@ -200,8 +200,8 @@ static void control_user_remove(ControlCall *call)
     }
     Change *change = change_new(manager, NULL);
     INVENTORY_EACH(manager->inventory, KIND_SESSION, session)
-        if (!strcmp(ENTITY_OBJECT(session, SessionToken)->user, user->id))
-            change_remove(change, session);
+    if (!strcmp(ENTITY_OBJECT(session, SessionToken)->user, user->id))
+        change_remove(change, session);
     event_add(change, EVENT_USER_REMOVE_ADUSER,
               &(EventFacts){.name = ENTITY_OBJECT(user, User)->principal});
     change_remove(change, user);
@@ -228,9 +228,12 @@ static const struct {
     const char *command;
     void (*handle)(ControlCall *call);
 } control_rows[] = {
-    {"backup", control_backup},           {"user-add", control_user_add},
-    {"user-password", control_user_password}, {"user-unlock", control_user_unlock},
-    {"user-remove", control_user_remove}, {"operation-kinds", control_operation_kinds},
+    {"backup", control_backup},
+    {"user-add", control_user_add},
+    {"user-password", control_user_password},
+    {"user-unlock", control_user_unlock},
+    {"user-remove", control_user_remove},
+    {"operation-kinds", control_operation_kinds},
 };
 
 // ---- connections

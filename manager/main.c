@@ -6,17 +6,42 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/program_page.h"
 #include "manager/crash_point.h"
 #include "manager/events/event_log.h"
 #include "manager/identity/identity.h"
 #include "manager/inventory/inventory.h"
 #include "manager/manager.h"
 
-static const char usage[] =
-    "vireod [--config FILE] [--set NAME=VALUE]...   run the manager\n"
-    "vireod --check-config                          judge the configuration and exit\n"
-    "vireod --sample-config                         print all options with their defaults\n"
-    "vireod --version\n";
+#define CONFIG_FILE "/etc/vireo/manager.conf"
+
+static const PageRow commands[] = {
+    {"[--config FILE] [--set NAME=VALUE]...", "Run the manager."},
+    {"--check-config", "Judge the configuration and exit."},
+    {"--sample-config", "Print all options with their defaults."},
+    {"--version", "Print the version."},
+    {0},
+};
+
+static const PageRow notes[] = {
+    {"/var/lib/vireo/manager",
+     "The store with everything the manager knows, its authority's key too; and admin-password, "
+     "the first password of admin@internal, made at the first start."},
+    {0},
+};
+
+static const ProgramPage page = {
+    .name = "vireod",
+    .title = "the manager of virtual machines and the hosts they run on",
+    .about = "vireod keeps the inventory of a virtual data centre, speaks to the agents of its "
+             "hosts, and serves the REST API over HTTPS. Virtual machines run on when it stops. "
+             "It runs until SIGTERM or SIGINT.",
+    .commands = commands,
+    .notes = notes,
+    .config = CONFIG_FILE,
+    .options = config_rows,
+    .option_count = &config_count,
+};
 
 typedef struct Options {
     const char *config;
@@ -26,9 +51,14 @@ typedef struct Options {
 static int options_read(Manager *manager, Options *options, int argc, char **argv, Fail *why)
 {
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-        {"check-config", no_argument, NULL, 'k'}, {"sample-config", no_argument, NULL, 'p'},
-        {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, 's'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"sample-config", no_argument, NULL, 'p'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"man", no_argument, NULL, 'm'},
+        {"man-config", no_argument, NULL, 'f'},
         {NULL, 0, NULL, 0},
     };
     const char *sets[64];
@@ -46,8 +76,10 @@ static int options_read(Manager *manager, Options *options, int argc, char **arg
         case 'k': options->check = true; break;
         case 'p': options_print_sample(config_rows, config_count, stdout); exit(0);
         case 'v': puts("vireod " VIREO_VERSION); exit(0);
-        case 'h': fputs(usage, stdout); exit(0);
-        default: fputs(usage, stderr); exit(2);
+        case 'h': program_page_usage(&page, stdout); exit(0);
+        case 'm': program_page_print(&page, stdout); exit(0);
+        case 'f': program_page_print_config(&page, stdout); exit(0);
+        default: program_page_usage(&page, stderr); exit(2);
         }
     }
     options_set_defaults(config_rows, config_count, &manager->config);
@@ -89,6 +121,7 @@ static int run(Manager *manager)
     manager->sigint.data = manager->sigterm.data = manager;
     uv_signal_start(&manager->sigint, signalled, SIGINT);
     uv_signal_start(&manager->sigterm, signalled, SIGTERM);
+    notify_start(&manager->notify, &loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     identity_free(manager->identity);
@@ -107,7 +140,7 @@ int main(int argc, char **argv)
 {
     Manager manager = {0};
     AUTO_FAIL why = {0};
-    Options options = {.config = "/etc/vireo/manager.conf"};
+    Options options = {.config = CONFIG_FILE};
     log_init("vireod");
     if (options_read(&manager, &options, argc, argv, &why)) {
         AUTO_FREE char *text = fail_text(&why);

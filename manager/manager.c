@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "manager/console/serial_console.h"
 #include "manager/control.h"
 #include "manager/events/event_log.h"
 #include "manager/fleet/fleet.h"
@@ -19,6 +20,7 @@
 #include "manager/rest/server.h"
 #include "manager/store/store.h"
 #include "manager/transfer/transfers.h"
+#include "proto/console.h"
 
 enum {
     EVENTS_LOADED = 20000,
@@ -90,17 +92,25 @@ static char *manager_host_name(const Manager *manager)
     return memory_string(name);
 }
 
+// The unit is how hosts tell the manager from each other: hosts never get one.
+static int manager_issue(const Manager *manager, const char *host, const char *names,
+                         CertificatePair *ret, Fail *why)
+{
+    return certificate_issue_unit(&manager->authority, manager->config.organization, MANAGER_UNIT,
+                                  host, names, CERTIFICATE_DAYS, ret, why);
+}
+
 static int manager_make_tls(Manager *manager, Fail *why)
 {
-    manager->authority.certificate = memory_string(manager_setting(manager, "authority.certificate"));
+    manager->authority.certificate =
+        memory_string(manager_setting(manager, "authority.certificate"));
     manager->authority.key = memory_string(manager_setting(manager, "authority.key"));
     manager->instance_id = memory_string(manager_setting(manager, "instance"));
     AUTO_FREE char *host = manager_host_name(manager);
-    AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
-                                          manager->config.certificate_names);
+    AUTO_FREE char *names =
+        memory_format("%s,localhost,127.0.0.1,::1,%s", host, manager->config.certificate_names);
     // A fresh one at each start: the authority is what clients trust and it stays.
-    int result = certificate_issue(&manager->authority, manager->config.organization, host, names,
-                                   CERTIFICATE_DAYS, &manager->certificate, why);
+    int result = manager_issue(manager, host, names, &manager->certificate, why);
     if (result)
         return result;
     manager->server_tls = tls_context_new(false, manager->certificate.certificate,
@@ -137,11 +147,11 @@ static void manager_expire_sessions(Manager *manager)
     int64_t now = clock_wall_ms();
     Change *change = change_new(manager, NULL);
     INVENTORY_EACH(manager->inventory, KIND_SESSION, session)
-        if (ENTITY_OBJECT(session, SessionToken)->expires.value < now)
-            change_remove(change, session);
+    if (ENTITY_OBJECT(session, SessionToken)->expires.value < now)
+        change_remove(change, session);
     INVENTORY_EACH(manager->inventory, KIND_ENROLMENT, token)
-        if (ENTITY_OBJECT(token, EnrolmentToken)->expires.value < now)
-            change_remove(change, token);
+    if (ENTITY_OBJECT(token, EnrolmentToken)->expires.value < now)
+        change_remove(change, token);
     change_commit(change, NULL, NULL);
 }
 
@@ -154,10 +164,9 @@ static void manager_renew_certificate(Manager *manager)
         return;
     CertificatePair fresh = {0};
     AUTO_FREE char *host = manager_host_name(manager);
-    AUTO_FREE char *names = memory_format("%s,localhost,127.0.0.1,::1,%s", host,
-                                          manager->config.certificate_names);
-    if (certificate_issue(&manager->authority, manager->config.organization, host, names,
-                          CERTIFICATE_DAYS, &fresh, &why) ||
+    AUTO_FREE char *names =
+        memory_format("%s,localhost,127.0.0.1,::1,%s", host, manager->config.certificate_names);
+    if (manager_issue(manager, host, names, &fresh, &why) ||
         tls_context_set_certificate(manager->server_tls, fresh.certificate, fresh.key, &why) ||
         tls_context_set_certificate(manager->agent_tls, fresh.certificate, fresh.key, &why)) {
         log_error("certificate.renew", LOG_NONE, "%s", why.message);
@@ -195,6 +204,7 @@ int manager_start(Manager *manager, Fail *why)
     manager_register_kinds(manager);
     manager->identity = identity_new(manager);
     manager->fleet = fleet_new(manager);
+    manager->consoles = serial_consoles_new(manager);
     manager->transfers = transfers_new(manager, why);
     if (!manager->transfers || (result = manager_listen(manager, why)))
         return fail_to_errno(why->code);
@@ -241,7 +251,9 @@ void manager_stop(Manager *manager)
     log_notice("manager.stop", LOG_NONE, "Stopping; VMs keep running.");
     listener_close(TAKE(manager->listener));
     control_stop(TAKE(manager->control));
+    serial_consoles_stop(TAKE(manager->consoles));
     uv_close((uv_handle_t *)&manager->daily, NULL);
+    notify_stop(&manager->notify);
     uv_close((uv_handle_t *)&manager->sigint, NULL);
     uv_close((uv_handle_t *)&manager->sigterm, NULL);
     Change *change = change_new(manager, NULL);

@@ -5,6 +5,7 @@
 
 #include "base/certificate.h"
 #include "base/http_server.h"
+#include "base/notify.h"
 #include "base/stream.h"
 #include "manager/config/config.h"
 
@@ -16,6 +17,7 @@ typedef struct Identity Identity;
 typedef struct Fleet Fleet;
 typedef struct Transfers Transfers;
 typedef struct Control Control;
+typedef struct SerialConsoles SerialConsoles;
 
 typedef struct Manager {
     uv_loop_t *loop;
@@ -29,15 +31,17 @@ typedef struct Manager {
     Fleet *fleet;
     Transfers *transfers;
     Control *control;
+    SerialConsoles *consoles;
     CertificatePair authority, certificate;
     TlsContext *server_tls, *agent_tls;
     HttpServer *http;
     Listener *listener;
     char *instance_id;
-    int64_t start_ms;    // monotonic
-    int64_t last_event;  // number of the newest event found in the store
+    int64_t start_ms;   // monotonic
+    int64_t last_event; // number of the newest event found in the store
     uv_signal_t sigint, sigterm;
     uv_timer_t daily;
+    Notify notify;
     bool stopping;
     int exit_code;
 } Manager;

@@ -20,7 +20,7 @@ static double metric_hosts_up(const Manager *manager)
 {
     double count = 0;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-        count += host_state(host)->status == API_HOST_STATUS_UP;
+    count += host_state(host)->status == API_HOST_STATUS_UP;
     return count;
 }
 
@@ -33,7 +33,7 @@ static double metric_vms_running(const Manager *manager)
 {
     double count = 0;
     INVENTORY_EACH(manager->inventory, KIND_VM, vm)
-        count += vm_state(vm)->host != NULL;
+    count += vm_state(vm)->host != NULL;
     return count;
 }
 
@@ -115,8 +115,8 @@ static void metrics_reply(Manager *manager, Http *http)
     AUTO_STRBUF text = {0};
     for (size_t i = 0; i < COUNT_OF(metric_rows); i++) {
         const char *name = metric_rows[i].name;
-        strbuf_addf(&text, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, metric_rows[i].text, name,
-                    metric_rows[i].type, name, metric_rows[i].value(manager));
+        strbuf_addf(&text, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, metric_rows[i].text,
+                    name, metric_rows[i].type, name, metric_rows[i].value(manager));
     }
     http_compress(http);
     http_reply(http, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.length);

@@ -5,9 +5,9 @@
 #include "base/memory.h"
 
 static const OperatingSystem rows[] = {
-#define OPERATING_SYSTEM(name, number, architecture, family, bits, memory, tpm, text)          \
-    {#name, text, number, API_ARCHITECTURE_##architecture, OS_FAMILY_##family, bits, memory, \
-     OS_TPM_##tpm},
+#define OPERATING_SYSTEM(name, number, architecture, family, bits, memory, tpm, text) \
+    {#name, text,   number,      API_ARCHITECTURE_##architecture, OS_FAMILY_##family, \
+     bits,  memory, OS_TPM_##tpm},
 #include "model/operating_systems.def"
 #undef OPERATING_SYSTEM
 };

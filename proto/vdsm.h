@@ -3,12 +3,12 @@
 
 #include "base/json.h"
 
-#define VDSM_PORT            54321
-#define VDSM_REQUESTS        "jms.topic.vdsm_requests"
-#define VDSM_RESPONSES       "jms.topic.vdsm_responses"
-#define VDSM_SPM_REQUESTS    "jms.topic.vdsm_irs_requests"
-#define VDSM_SPM_RESPONSES   "jms.topic.vdsm_irs_responses"
-#define VDSM_EVENTS          "jms.queue.events"
+#define VDSM_PORT          54321
+#define VDSM_REQUESTS      "jms.topic.vdsm_requests"
+#define VDSM_RESPONSES     "jms.topic.vdsm_responses"
+#define VDSM_SPM_REQUESTS  "jms.topic.vdsm_irs_requests"
+#define VDSM_SPM_RESPONSES "jms.topic.vdsm_irs_responses"
+#define VDSM_EVENTS        "jms.queue.events"
 
 typedef enum VdsmError {
     VDSM_OK = 0,

@@ -65,7 +65,8 @@ static bool filter_memory(const ScheduleVm *vm, const ScheduleHost *host, Schedu
     return false;
 }
 
-static bool filter_networks(const ScheduleVm *vm, const ScheduleHost *host, ScheduleVerdict *verdict)
+static bool filter_networks(const ScheduleVm *vm, const ScheduleHost *host,
+                            ScheduleVerdict *verdict)
 {
     for (const char *const *need = vm->networks; need && *need; need++) {
         const char *const *have = host->networks;

@@ -9,12 +9,12 @@
 typedef struct ScheduleHost {
     const char *id, *name, *cluster;
     bool up;
-    const char *status;      // for the reason when it is not up
-    int64_t memory_total;    // bytes
-    int64_t memory_committed; // guaranteed memory of what runs or starts there, with overhead
-    int64_t memory_free;     // bytes the host says are available, -1 unknown
-    int cpus;                // logical
-    int vcpus;               // of the VMs that run there
+    const char *status;          // for the reason when it is not up
+    int64_t memory_total;        // bytes
+    int64_t memory_committed;    // guaranteed memory of what runs or starts there, with overhead
+    int64_t memory_free;         // bytes the host says are available, -1 unknown
+    int cpus;                    // logical
+    int vcpus;                   // of the VMs that run there
     const char *const *networks; // names of bridges, NULL-terminated
 } ScheduleHost;
 

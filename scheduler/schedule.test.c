@@ -1,12 +1,9 @@
 // Every scheduler/golden/NAME.json is a question; NAME.txt beside it is the answer, host by host.
 #include "scheduler/schedule.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/json.h"
 #include "base/test.h"
 
 enum { HOSTS_MAX = 16 };
@@ -48,7 +45,8 @@ static void read_vm(Arena *arena, const Json *object, ScheduleVm *vm)
     *vm = (ScheduleVm){
         .cluster = "c",
         .memory = read_mib(object, "memory", 1024),
-        .memory_guaranteed = read_mib(object, "guaranteed", json_get_integer(object, "memory", 1024)),
+        .memory_guaranteed =
+            read_mib(object, "guaranteed", json_get_integer(object, "memory", 1024)),
         .vcpus = (int)json_get_integer(object, "vcpus", 1),
         .pinned = read_names(arena, json_get(object, "pinned")),
         .networks = read_names(arena, json_get(object, "networks")),
@@ -78,38 +76,9 @@ static void answer(StrBuf *out, const Json *question, Arena *arena)
     }
 }
 
-static void check_scenario(const char *name)
-{
-    AUTO_ARENA arena = {0};
-    AUTO_FREE char *text = NULL;
-    AUTO_STRBUF out = {0};
-    size_t length = 0, offset = 0;
-    const char *error = NULL;
-    AUTO_FREE char *path = memory_format("%s/%s.json", GOLDEN_DIRECTORY, name);
-    AUTO_FREE char *expected = memory_format("%s/%s.txt", GOLDEN_DIRECTORY, name);
-    assert_int_equal(file_read(path, 1 << 20, &text, &length), 0);
-    const Json *question = json_parse(&arena, text, length, &error, &offset);
-    if (!question)
-        fail_msg("%s: %s at byte %zu", path, error, offset);
-    answer(&out, question, &arena);
-    test_golden(expected, out.data);
-}
-
 TEST(scenarios_have_their_answers)
 {
-    DIR *directory = opendir(GOLDEN_DIRECTORY);
-    int count = 0;
-    assert_non_null(directory);
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        char *dot = strrchr(entry->d_name, '.');
-        if (!dot || strcmp(dot, ".json"))
-            continue;
-        *dot = 0;
-        check_scenario(entry->d_name);
-        count++;
-    }
-    closedir(directory);
-    assert_true(count > 0);
+    test_golden_folder(GOLDEN_DIRECTORY, ".txt", answer);
 }
 
 TEST(no_hosts_is_none)

@@ -4,10 +4,10 @@
 #include "base/options.h"
 
 typedef struct Config {
-#define OPTION_STRING_MEMBER  char *
-#define OPTION_PATH_MEMBER    char *
-#define OPTION_INTEGER_MEMBER int
-#define OPTION_BOOLEAN_MEMBER bool
+#define OPTION_STRING_MEMBER                                 char *
+#define OPTION_PATH_MEMBER                                   char *
+#define OPTION_INTEGER_MEMBER                                int
+#define OPTION_BOOLEAN_MEMBER                                bool
 #define OPTION(name, type, fallback, minimum, maximum, text) OPTION_##type##_MEMBER name;
 #include "agent/config/options.def"
 #undef OPTION

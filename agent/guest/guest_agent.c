@@ -23,7 +23,7 @@ struct VmGuest {
     char *os_id, *os_name, *os_version, *os_kernel, *os_machine, *os_pretty;
     GuestInterface interfaces[INTERFACES_MAX];
     int interface_count;
-    StrBuf disks_usage; // JSON list
+    StrBuf disks_usage;  // JSON list
     StrBuf disk_mapping; // JSON map
     int64_t seen_ms;
 };
@@ -38,9 +38,9 @@ void vm_guest_free(VmGuest *guest)
 {
     if (!guest)
         return;
-    char *texts[] = {guest->host_name, guest->time_zone, guest->users,      guest->os_id,
-                     guest->os_name,   guest->os_version, guest->os_kernel, guest->os_machine,
-                     guest->os_pretty};
+    char *texts[] = {guest->host_name, guest->time_zone,  guest->users,
+                     guest->os_id,     guest->os_name,    guest->os_version,
+                     guest->os_kernel, guest->os_machine, guest->os_pretty};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
     for (int i = 0; i < guest->interface_count; i++) {
@@ -193,7 +193,8 @@ static VmGuest *guest_ask(virDomainPtr domain)
 static void poll_run(uv_work_t *work)
 {
     Poll *poll = work->data;
-    virDomainPtr domain = hypervisor_domain(vms_agent(poll->vm->vms)->hypervisor, poll->vm->id, NULL);
+    virDomainPtr domain =
+        hypervisor_domain(vms_agent(poll->vm->vms)->hypervisor, poll->vm->id, NULL);
     if (!domain)
         return;
     poll->guest = guest_ask(domain);
@@ -316,7 +317,9 @@ static void write_os(JsonWriter *writer, const VmGuest *guest)
     json_open(writer, '{');
     json_add_string(writer, "type", windows ? "windows" : "linux");
     json_add_string(writer, "distribution",
-                    guest->os_name ? guest->os_name : guest->os_id ? guest->os_id : "");
+                    guest->os_name ? guest->os_name
+                    : guest->os_id ? guest->os_id
+                                   : "");
     json_add_string(writer, "version", guest->os_version ? guest->os_version : "");
     json_add_string(writer, "codename", "");
     json_add_string(writer, "arch", guest->os_machine ? guest->os_machine : "");
@@ -328,8 +331,11 @@ void vm_write_guest(JsonWriter *writer, const Vm *vm)
 {
     const VmGuest *guest = vm->guest;
     json_add_string(writer, "session", "Unknown");
+    json_add_integer(writer, "guestCPUCount", -1);
     if (!guest) {
         json_add_string(writer, "username", "Unknown");
+        json_add_string(writer, "guestIPs", "");
+        json_add_string(writer, "guestFQDN", "");
         return;
     }
     json_add_string(writer, "username", guest->users && *guest->users ? guest->users : "None");
@@ -342,7 +348,6 @@ void vm_write_guest(JsonWriter *writer, const Vm *vm)
     json_add_string(writer, "zone", guest->time_zone ? guest->time_zone : "");
     json_add_integer(writer, "offset", guest->time_zone_offset_s / 60);
     json_close(writer, '}');
-    json_add_integer(writer, "guestCPUCount", -1);
     json_key(writer, "appsList");
     json_open(writer, '[');
     json_close(writer, ']');

@@ -30,7 +30,7 @@ typedef struct NbdBackend {
     struct nbd_handle *nbd;
     uv_poll_t *poll;  // freed by its closing; NULL while there is no connection
     uv_timer_t timer; // before READY: the next try; then: requests ended outside of the poll
-    int events; // that poll watches for
+    int events;       // that poll watches for
     NbdStage stage;
     bool closing, listed, writable, sparse, dirty;
     char *path, *export, *bitmap; // the bitmap's whole context name

@@ -214,7 +214,7 @@ static void write_common(JsonWriter *writer, const char *name)
 {
     AUTO_FREE char *mtu = sys_read(name, "mtu");
     write_addresses(writer, name);
-    json_add_integer(writer, "mtu", strtoll(mtu, NULL, 10));
+    json_add_string(writer, "mtu", *mtu ? mtu : "1500");
     json_add_string(writer, "gateway", "");
     json_add_string(writer, "ipv6gateway", "::");
     json_add_bool(writer, "dhcpv4", false);
@@ -298,6 +298,7 @@ void host_network_write_capabilities(HostNetwork *network, JsonWriter *writer)
     json_open(writer, '[');
     json_close(writer, ']');
     json_add_bool(writer, "supportsIPv6", true);
+    json_add_string(writer, "netConfigDirty", "False");
 }
 
 void host_network_write_stats(JsonWriter *writer)
@@ -305,12 +306,14 @@ void host_network_write_stats(JsonWriter *writer)
     static const struct {
         const char *key, *file;
     } rows[] = {
-        {"rx", "statistics/rx_bytes"},         {"tx", "statistics/tx_bytes"},
-        {"rxErrors", "statistics/rx_errors"},  {"txErrors", "statistics/tx_errors"},
+        {"rx", "statistics/rx_bytes"},          {"tx", "statistics/tx_bytes"},
+        {"rxErrors", "statistics/rx_errors"},   {"txErrors", "statistics/tx_errors"},
         {"rxDropped", "statistics/rx_dropped"}, {"txDropped", "statistics/tx_dropped"},
     };
     int count;
+    uint64_t sums[COUNT_OF(rows)] = {0};
     AUTO_FREE Interface *list = interfaces_list(&count);
+    json_key(writer, "network");
     json_open(writer, '{');
     for (int i = 0; i < count; i++) {
         AUTO_FREE char *state = sys_read(list[i].name, "operstate");
@@ -326,11 +329,15 @@ void host_network_write_stats(JsonWriter *writer)
         for (size_t row = 0; row < COUNT_OF(rows); row++) {
             AUTO_FREE char *value = sys_read(list[i].name, rows[row].file);
             json_add_string(writer, rows[row].key, *value ? value : "0");
+            sums[row] += strtoull(value, NULL, 10);
         }
         json_add_decimal(writer, "sampleTime", (double)clock_monotonic_ms() / 1000);
         json_close(writer, '}');
     }
     json_close(writer, '}');
+    for (size_t row = 0; row < COUNT_OF(rows); row++)
+        if (strstr(rows[row].key, "Dropped"))
+            json_add_format(writer, rows[row].key, "%llu", (unsigned long long)sums[row]);
 }
 
 void host_get_network(Call *call)

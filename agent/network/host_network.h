@@ -13,5 +13,5 @@ void host_network_stop(HostNetwork *network);
 void host_network_ensure(HostNetwork *network, virConnectPtr connection);
 // Members networks, bridges, bondings, vlans, nics, nameservers of the capabilities.
 void host_network_write_capabilities(HostNetwork *network, JsonWriter *writer);
-// {nic: {rx, tx, state, speed, ...}}
+// Members network {nic: {rx, tx, state, speed, ...}}, rxDropped and txDropped of the statistics.
 void host_network_write_stats(JsonWriter *writer);

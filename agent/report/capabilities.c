@@ -1,4 +1,5 @@
 // Host.getCapabilities and Host.getHardwareInfo: what the manager must know to use this host.
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "agent/network/host_network.h"
 #include "agent/report/proc.h"
 #include "agent/rpc/verbs.h"
+#include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "base/file.h"
 #include "base/xml.h"
@@ -23,6 +25,13 @@ static void add_list(JsonWriter *writer, const char *key, const char *const *val
     for (size_t i = 0; i < count; i++)
         json_put_string(writer, values[i]);
     json_close(writer, ']');
+}
+
+static void add_empty(JsonWriter *writer, const char *key, char bracket)
+{
+    json_key(writer, key);
+    json_open(writer, bracket);
+    json_close(writer, bracket == '{' ? '}' : ']');
 }
 
 // ---- CPU
@@ -46,9 +55,9 @@ static char *cpuinfo_value(const char *text, const char *name)
 // CPU models that libvirt says this host can run, as "model_X" flags.
 static void add_models(StrBuf *flags, virConnectPtr connection)
 {
-    char *text = connection ? virConnectGetDomainCapabilities(connection, NULL, "x86_64", NULL,
-                                                              NULL, 0)
-                            : NULL;
+    char *text = connection
+                     ? virConnectGetDomainCapabilities(connection, NULL, "x86_64", NULL, NULL, 0)
+                     : NULL;
     AUTO_ARENA arena = {0};
     Xml *root = text ? xml_parse(&arena, text, strlen(text), NULL, NULL) : NULL;
     free(text);
@@ -149,7 +158,15 @@ static void write_memory(JsonWriter *writer)
     for (long i = 0; i < sysconf(_SC_NPROCESSORS_ONLN); i++)
         json_put_integer(writer, i);
     json_close(writer, ']');
+    add_empty(writer, "hugepages", '{');
     json_close(writer, '}');
+    json_close(writer, '}');
+    json_key(writer, "numaNodeDistance");
+    json_open(writer, '{');
+    json_key(writer, "0");
+    json_open(writer, '[');
+    json_put_integer(writer, 10);
+    json_close(writer, ']');
     json_close(writer, '}');
     json_add_integer(writer, "autoNumaBalancing", 2);
 }
@@ -168,6 +185,18 @@ static char *os_release(const char *text, const char *name)
     return memory_string("");
 }
 
+// The names that managers know.
+static const char *system_name(const char *id)
+{
+    static const struct {
+        const char *id, *name;
+    } rows[] = {{"debian", "Debian"}, {"fedora", "Fedora"}, {"rhel", "RHEL"}, {"centos", "RHEL"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (!strcmp(rows[i].id, id))
+            return rows[i].name;
+    return "unknown";
+}
+
 static void write_system(JsonWriter *writer)
 {
     AUTO_FREE char *text = NULL;
@@ -177,7 +206,7 @@ static void write_system(JsonWriter *writer)
     AUTO_FREE char *pretty = os_release(text, "PRETTY_NAME");
     json_key(writer, "operatingSystem");
     json_open(writer, '{');
-    json_add_string(writer, "name", name);
+    json_add_string(writer, "name", system_name(name));
     json_add_string(writer, "version", version);
     json_add_string(writer, "release", version);
     json_add_string(writer, "pretty_name", pretty);
@@ -241,14 +270,15 @@ static void write_levels(JsonWriter *writer, virConnectPtr connection)
 static void write_features(JsonWriter *writer, const Agent *agent)
 {
     static const char *const features[] = {"VIREO_AGENT"};
-    static const char *const rng[] = {"random", "urandom"};
+    static const char *const rng[] = {"random", "hwrng"}, *const types[] = {"kvm"};
     bool kvm = hypervisor_accelerator(agent->hypervisor) == ACCELERATOR_KVM;
     json_add_string(writer, "kvmEnabled", kvm ? "true" : "false");
     json_add_string(writer, "vireoAccelerator", kvm ? "kvm" : "tcg");
     json_add_string(writer, "vireoAcceleratorReason",
                     hypervisor_accelerator_reason(agent->hypervisor));
     add_list(writer, "additionalFeatures", features, COUNT_OF(features));
-    add_list(writer, "rngSources", rng, COUNT_OF(rng));
+    add_list(writer, "rngSources", rng, access("/dev/hwrng", F_OK) ? 1 : 2);
+    add_list(writer, "vmTypes", types, COUNT_OF(types));
     json_add_bool(writer, "vncEncrypted", false);
     json_add_bool(writer, "backupEnabled", false);
     json_add_bool(writer, "coldBackupEnabled", false);
@@ -263,12 +293,40 @@ static void write_features(JsonWriter *writer, const Agent *agent)
     json_open(writer, '{');
     json_add_string(writer, "mode", "-1");
     json_close(writer, '}');
-    json_key(writer, "supported_block_size");
-    json_open(writer, '{');
-    json_close(writer, '}');
+    add_empty(writer, "supported_block_size", '{');
     json_key(writer, "domain_versions");
     json_open(writer, '[');
     json_put_integer(writer, 5);
+    json_close(writer, ']');
+}
+
+static void write_storage(JsonWriter *writer)
+{
+    AUTO_FREE char *line = proc_line("/etc/iscsi/initiatorname.iscsi");
+    const char *initiator = strncmp(line, "InitiatorName=", 14) ? "" : line + 14;
+    json_add_string(writer, "ISCSIInitiatorName", initiator);
+    json_key(writer, "HBAInventory");
+    json_open(writer, '{');
+    add_empty(writer, "FC", '[');
+    json_key(writer, "iSCSI");
+    json_open(writer, '[');
+    json_open(writer, '{');
+    json_add_string(writer, "InitiatorName", initiator);
+    json_close(writer, '}');
+    json_close(writer, ']');
+    json_close(writer, '}');
+}
+
+// The agent takes any CPU that is online and its own.
+static void write_affinity(JsonWriter *writer)
+{
+    cpu_set_t set;
+    json_key(writer, "vdsmToCpusAffinity");
+    json_open(writer, '[');
+    if (!sched_getaffinity(0, sizeof(set), &set))
+        for (int i = 0; i < CPU_SETSIZE; i++)
+            if (CPU_ISSET(i, &set))
+                json_put_integer(writer, i);
     json_close(writer, ']');
 }
 
@@ -291,6 +349,9 @@ void host_get_capabilities(Call *call)
     write_system(&writer);
     write_packages(&writer, connection);
     write_features(&writer, agent);
+    write_storage(&writer);
+    write_affinity(&writer);
+    hooks_write_installed(agent, &writer);
     host_network_write_capabilities(agent->network, &writer);
     json_close(&writer, '}');
     if (connection)
@@ -303,8 +364,8 @@ void host_get_hardware(Call *call)
     static const struct {
         const char *key, *file;
     } rows[] = {
-        {"systemManufacturer", "sys_vendor"},     {"systemProductName", "product_name"},
-        {"systemVersion", "product_version"},     {"systemSerialNumber", "product_serial"},
+        {"systemManufacturer", "sys_vendor"}, {"systemProductName", "product_name"},
+        {"systemVersion", "product_version"}, {"systemSerialNumber", "product_serial"},
         {"systemFamily", "product_family"},
     };
     AUTO_STRBUF json = {0};

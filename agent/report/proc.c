@@ -21,18 +21,35 @@ char *proc_line(const char *path)
     return text;
 }
 
-bool proc_cpu(ProcCpu *ret)
+// A line "cpu 1 2 3 ..." or "cpu7 1 2 3 ...".
+static bool cpu_parse(const char *line, ProcCpu *ret)
 {
     unsigned long long user, nice, system, idle, wait, irq, soft, steal = 0;
-    AUTO_FREE char *text = proc_read("/proc/stat");
-    if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
-               &wait, &irq, &soft, &steal) < 7)
+    char *rest;
+    long number = line[3] == ' ' ? -1 : strtol(line + 3, &rest, 10);
+    if (number < 0)
+        rest = (char *)line + 3;
+    if (sscanf(rest, "%llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait,
+               &irq, &soft, &steal) < 7)
         return false;
-    ret->user = user + nice;
-    ret->system = system + irq + soft;
-    ret->idle = idle + wait;
+    *ret = (ProcCpu){.number = (int)number,
+                     .user = user + nice,
+                     .system = system + irq + soft,
+                     .idle = idle + wait};
     ret->total = ret->user + ret->system + ret->idle + steal;
     return true;
+}
+
+int proc_cpus(ProcCpu list[PROC_CPUS_MAX])
+{
+    int count = 0;
+    AUTO_FREE char *text = proc_read("/proc/stat");
+    for (const char *line = text; line && !strncmp(line, "cpu", 3) && count < PROC_CPUS_MAX;) {
+        count += cpu_parse(line, &list[count]);
+        line = strchr(line, '\n');
+        line += line != NULL;
+    }
+    return count;
 }
 
 double proc_load(void)

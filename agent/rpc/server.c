@@ -11,11 +11,11 @@
 #include "proto/stomp.h"
 
 enum {
-    DETECT_BYTES = 11,       // the longest STOMP command
+    DETECT_BYTES = 11, // the longest STOMP command
     DETECT_MS = 10000,
     HEARTBEAT_MIN_MS = 1000,
     SUBSCRIPTIONS_MAX = 32,
-    CALLS_MAX = 200,         // of one session at the same time
+    CALLS_MAX = 200, // of one session at the same time
 };
 
 typedef enum VerbThread { VERB_LOOP, VERB_POOL } VerbThread;
@@ -44,7 +44,7 @@ typedef struct Session {
     Subscription subscriptions[SUBSCRIPTIONS_MAX];
     int subscription_count;
     bool detected, connected, closed;
-    int calls; // running, each holds the session
+    int calls;        // running, each holds the session
     uv_timer_t timer; // detection, then heart-beats
     bool timer_open;
     int64_t started_ms;
@@ -63,6 +63,8 @@ struct RpcServer {
     uv_async_t async;
     uv_mutex_t lock; // guards events
     List events;
+    void (*http)(Stream *stream, void *argument); // NULL: no HTTP here
+    void *http_argument;
 };
 
 struct Call {
@@ -279,7 +281,8 @@ static bool json_is_kind(const Json *value, const char *kind, size_t length)
 
 // One "name:kind" or "name:kind?"; returns the rest of the list.
 static const char *parameter_next(const char *at, const char **ret_name, size_t *ret_name_length,
-                                  const char **ret_kind, size_t *ret_kind_length, bool *ret_optional)
+                                  const char **ret_kind, size_t *ret_kind_length,
+                                  bool *ret_optional)
 {
     at += strspn(at, " ,");
     if (!*at)
@@ -291,6 +294,18 @@ static const char *parameter_next(const char *at, const char **ret_name, size_t 
     at = *ret_kind + *ret_kind_length;
     *ret_optional = *at == '?';
     return at + *ret_optional;
+}
+
+// Texts that look like numbers come as numbers from some clients; handlers see texts only. The
+// value lies in the call's arena.
+static void call_number_to_text(Call *call, const Json *value)
+{
+    Json *own = (Json *)value;
+    char text[24];
+    int length = snprintf(text, sizeof(text), "%lld", (long long)value->integer);
+    own->kind = JSON_STRING;
+    own->string = arena_bytes(&call->arena, text, (size_t)length);
+    own->length = (size_t)length;
 }
 
 static bool call_check_parameters(Call *call)
@@ -315,6 +330,8 @@ static bool call_check_parameters(Call *call)
                       key, (int)kind_length, kind);
             return false;
         }
+        if (value->kind == JSON_INTEGER && !strncmp(kind, "string", kind_length))
+            call_number_to_text(call, value);
     }
     return true;
 }
@@ -453,7 +470,8 @@ static void frame_connect(Session *session, const StompFrame *frame)
         theirs = strtol(beat, &comma, 10);
         wanted = *comma == ',' ? strtol(comma + 1, NULL, 10) : 0;
     }
-    int out = heartbeat_raise(wanted > 0 ? wanted : 0), in = heartbeat_raise(theirs > 0 ? theirs : 0);
+    int out = heartbeat_raise(wanted > 0 ? wanted : 0),
+        in = heartbeat_raise(theirs > 0 ? theirs : 0);
     snprintf(text, sizeof(text), "%d,%d", out, in);
     AUTO_STRBUF reply = {0};
     stomp_write(&reply, "CONNECTED", NULL, 0, "version", "1.2", "heart-beat", text, NULL);
@@ -506,8 +524,8 @@ static void frame_unsubscribe(Session *session, const StompFrame *frame)
 static void frame_send(Session *session, const StompFrame *frame)
 {
     const char *destination = stomp_header(frame, "destination");
-    if (destination && (!strcmp(destination, VDSM_REQUESTS) ||
-                        !strcmp(destination, VDSM_SPM_REQUESTS))) {
+    if (destination &&
+        (!strcmp(destination, VDSM_REQUESTS) || !strcmp(destination, VDSM_SPM_REQUESTS))) {
         session_request(session, frame);
         return;
     }
@@ -532,9 +550,9 @@ static const struct {
     void (*handle)(Session *session, const StompFrame *frame);
     bool before_connect;
 } frame_rows[] = {
-    {"CONNECT", frame_connect, true},         {"STOMP", frame_connect, true},
-    {"SUBSCRIBE", frame_subscribe, false},    {"UNSUBSCRIBE", frame_unsubscribe, false},
-    {"SEND", frame_send, false},              {"DISCONNECT", frame_disconnect, true},
+    {"CONNECT", frame_connect, true},      {"STOMP", frame_connect, true},
+    {"SUBSCRIBE", frame_subscribe, false}, {"UNSUBSCRIBE", frame_unsubscribe, false},
+    {"SEND", frame_send, false},           {"DISCONNECT", frame_disconnect, true},
 };
 
 static void session_frame(Session *session, const StompFrame *frame)
@@ -561,10 +579,24 @@ static bool data_is_stomp(const char *data)
     return *data == '\n';
 }
 
+// HTTP: it is no session of ours.
+static void session_give(Session *session)
+{
+    session->closed = true;
+    list_remove(&session->node);
+    uv_timer_stop(&session->timer);
+    session->server->http(TAKE(session->stream), session->server->http_argument);
+    session_unref(session);
+}
+
 static size_t session_detect(Session *session, const char *data, size_t length)
 {
     if (length < DETECT_BYTES)
         return 0;
+    if (!memcmp(data, "GET /", 5) && session->server->http) {
+        session_give(session);
+        return 0;
+    }
     if (!data_is_stomp(data)) {
         log_info("rpc.unknown", LOG_NONE, "A client at %s speaks an unknown protocol.",
                  stream_peer(session->stream));
@@ -685,6 +717,13 @@ static PendingEvent *server_next_event(RpcServer *server)
     return event;
 }
 
+static void event_free(PendingEvent *event)
+{
+    free(event->method);
+    free(event->params);
+    free(event);
+}
+
 static void server_send_events(uv_async_t *async)
 {
     RpcServer *server = async->data;
@@ -692,9 +731,7 @@ static void server_send_events(uv_async_t *async)
         AUTO_STRBUF body = {0};
         vdsm_write_event(&body, event->method, event->params);
         server_publish(server, VDSM_EVENTS, &body);
-        free(event->method);
-        free(event->params);
-        free(event);
+        event_free(event);
     }
 }
 
@@ -730,13 +767,31 @@ void rpc_server_set_ready(RpcServer *server)
     server->ready = true;
 }
 
+void rpc_server_on_http(RpcServer *server, void (*adopt)(Stream *stream, void *argument),
+                        void *argument)
+{
+    server->http = adopt;
+    server->http_argument = argument;
+}
+
 void rpc_server_stop(RpcServer *server)
 {
     server->stopping = true;
+    server->http = NULL;
     listener_close(server->listener);
     listener_close(server->local);
     server->listener = server->local = NULL;
     LIST_EACH(&server->sessions, Session, node, session)
         stream_close(session->stream, true);
     uv_close((uv_handle_t *)&server->async, NULL);
+}
+
+void rpc_server_free(RpcServer *server)
+{
+    if (!server)
+        return;
+    for (PendingEvent *event; (event = server_next_event(server));)
+        event_free(event);
+    uv_mutex_destroy(&server->lock);
+    free(server);
 }

@@ -1,10 +1,15 @@
-// The management port: STOMP sessions over mutual TLS, and HTTP on the same port for OVF uploads.
+// The management port: STOMP sessions over mutual TLS, and HTTP on the same port for consoles.
 #pragma once
 
 #include "agent/rpc/call.h"
 
 RpcServer *rpc_server_new(Agent *agent, Fail *why);
 void rpc_server_stop(RpcServer *server);
+// After that, when the loop has ended.
+void rpc_server_free(RpcServer *server);
+// Connections that begin with HTTP's GET are given away; without it they are refused.
+void rpc_server_on_http(RpcServer *server, void (*adopt)(Stream *stream, void *argument),
+                        void *argument);
 // Until then every verb answers RECOVERY_IN_PROGRESS.
 void rpc_server_set_ready(RpcServer *server);
 // A Unix socket with the same protocol and without TLS, for tests and the host's administrator.

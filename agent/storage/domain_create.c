@@ -124,14 +124,13 @@ static int request_check(const DomainRequest *request, Fail *why)
                             "New domains have version 4 or 5, not %d", request->version);
     if ((local && (*request->remote != '/' || strcmp(normal, request->remote))) ||
         (request->type == DOMAIN_NFS && !strchr(request->remote, ':')) ||
-        strpbrk(request->remote, "\n\r"))
+        !domain_metadata_fits(request->remote))
         return storage_fail(why, VDSM_DOMAIN_ILLEGAL_PATH,
                             "\"%s\" is no path for a domain of type %s", request->remote,
                             domain_type_name(request->type));
-    for (const char *at = request->name; *at; at++)
-        if ((unsigned char)*at < 0x20)
-            return storage_fail(why, VDSM_INVALID_PARAMETER_EXCEPTION,
-                                "The name of domain %s has control characters", request->id);
+    if (!domain_metadata_fits(request->name))
+        return storage_fail(why, VDSM_INVALID_PARAMETER_EXCEPTION,
+                            "The name of domain %s has line breaks", request->id);
     return 0;
 }
 

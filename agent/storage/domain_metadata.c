@@ -143,6 +143,16 @@ static void metadata_seal(const DomainMetadata *metadata, char text[SEAL_DIGITS 
     text[SEAL_DIGITS] = 0;
 }
 
+bool domain_metadata_fits(const char *value)
+{
+    static const char *const breaks[] = {"\n",   "\v",   "\f",       "\r",     "\x1c",
+                                         "\x1d", "\x1e", "\xc2\x85", "\u2028", "\u2029"};
+    for (size_t i = 0; i < COUNT_OF(breaks); i++)
+        if (strstr(value, breaks[i]))
+            return false;
+    return utf8_valid(value, strlen(value));
+}
+
 void domain_metadata_write(const DomainMetadata *metadata, StrBuf *out)
 {
     char seal[SEAL_DIGITS + 1];
@@ -166,8 +176,6 @@ static void metadata_parse_line(DomainMetadata *metadata, const char *line, size
     const char *equals = memchr(line, '=', length);
     if (!equals)
         return;
-    if (length && line[length - 1] == '\r')
-        length--;
     metadata_put(metadata, trimmed(line, (size_t)(equals - line)),
                  memory_bytes(equals + 1, (size_t)(line + length - equals - 1)));
 }
@@ -180,9 +188,9 @@ MetadataVerdict domain_metadata_parse(const char *data, size_t length, DomainMet
     if (length > DOMAIN_METADATA_MAX || memchr(data, 0, length) || !utf8_valid(data, length))
         return METADATA_NO_TEXT;
     for (const char *at = data, *end = data + length; at < end;) {
-        const char *line_end = memchr(at, '\n', (size_t)(end - at));
-        if (!line_end)
-            line_end = end;
+        const char *line_end = at;
+        while (line_end < end && *line_end != '\n' && *line_end != '\r')
+            line_end++;
         metadata_parse_line(&metadata, at, (size_t)(line_end - at));
         if (metadata.count > DOMAIN_METADATA_KEYS_MAX)
             return METADATA_NO_TEXT;

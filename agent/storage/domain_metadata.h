@@ -34,5 +34,8 @@ int64_t domain_metadata_number(const DomainMetadata *metadata, const char *key, 
 void domain_metadata_set(DomainMetadata *metadata, const char *key, const char *value);
 void domain_metadata_set_number(DomainMetadata *metadata, const char *key, int64_t value);
 void domain_metadata_remove(DomainMetadata *metadata, const char *key);
+// False for what would end a line in some reader: VDSM also knows vertical tabs, the separators of
+// ASCII and Unicode's line ends.
+bool domain_metadata_fits(const char *value);
 // The file's whole text with its seal.
 void domain_metadata_write(const DomainMetadata *metadata, StrBuf *out);

@@ -91,6 +91,30 @@ TEST(odd_lines)
     assert_string_equal(domain_metadata_get(&metadata, ""), "");
 }
 
+// However many returns end a line, what is read stands under its seal when it was written again.
+TEST(returns_end_lines)
+{
+    AUTO_METADATA metadata = {0}, again = {0};
+    AUTO_STRBUF text = {0};
+    assert_int_equal(parse("A=b\r\r\nC=d\rE=f", &metadata), METADATA_GOOD);
+    assert_string_equal(domain_metadata_get(&metadata, "A"), "b");
+    assert_string_equal(domain_metadata_get(&metadata, "C"), "d");
+    assert_string_equal(domain_metadata_get(&metadata, "E"), "f");
+    domain_metadata_write(&metadata, &text);
+    assert_int_equal(parse(text.data, &again), METADATA_GOOD);
+    assert_true(again.sealed);
+}
+
+TEST(values_have_no_line_ends)
+{
+    static const char *const bad[] = {"a\nROLE=Master", "a\r",       "\v",     "a\fb",    "\x1c",
+                                      "\x1e",           "a\xc2\x85", "\u2028", "\u2029b", "\xff"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_false(domain_metadata_fits(bad[i]));
+    assert_true(domain_metadata_fits(""));
+    assert_true(domain_metadata_fits("Daten \u00e4\u20ac\U0001f600\t=,"));
+}
+
 TEST(padding_and_no_text)
 {
     AUTO_METADATA metadata = {0};

@@ -123,7 +123,7 @@ static int request_check(const PoolRequest *request, Fail *why)
     size_t length = strlen(request->name);
     if (!uuid_valid(request->master))
         return storage_fail(why, VDSM_INVALID_PARAMETER_EXCEPTION, "The master has no valid id");
-    if (length > POOL_NAME_MAX * 4 || strpbrk(request->name, "\n\r"))
+    if (length > POOL_NAME_MAX * 4 || !domain_metadata_fits(request->name))
         return storage_fail(why, VDSM_POOL_DESCRIPTION_TOO_LONG,
                             "The name of pool %s is too long or has line breaks", request->id);
     if (request->master_version < 0)
@@ -256,7 +256,7 @@ int storage_pool_set_description(Storage *storage, const char *pool, const char 
     int error = storage_pool_require(storage, pool, true, why);
     if (error)
         return error;
-    if (strlen(text) > POOL_NAME_MAX * 4 || strpbrk(text, "\n\r"))
+    if (strlen(text) > POOL_NAME_MAX * 4 || !domain_metadata_fits(text))
         return storage_fail(why, VDSM_POOL_DESCRIPTION_TOO_LONG,
                             "The name of pool %s is too long or has line breaks", pool);
     PoolState state = storage_pool_state(storage);

@@ -6,6 +6,8 @@
 void pool_state_set(Storage *storage, const PoolState *state); // and saves it
 void pool_state_put(PoolState *state, const char *domain, bool active);
 void pool_state_drop(PoolState *state, const char *domain);
+// The other way round than pool_domains_text(); what can't be understood is left out.
+void pool_domains_parse(PoolState *state, const char *text);
 bool pool_status_parse(const char *status, bool *ret_active);
 // Links and monitors as the state says.
 void pool_refresh(Storage *storage, const PoolState *state);

@@ -137,7 +137,7 @@ void pool_state_set(Storage *storage, const PoolState *state)
                   path, strerror(-result));
 }
 
-static void domains_parse(PoolState *state, const char *text)
+void pool_domains_parse(PoolState *state, const char *text)
 {
     AUTO_FREE char *copy = memory_string(text ? text : "");
     char *rest = copy;
@@ -174,7 +174,7 @@ static bool state_parse(const char *text, PoolState *ret)
     };
     memcpy(ret->id, id, UUID_SIZE);
     memcpy(ret->master, master, UUID_SIZE);
-    domains_parse(ret, json_get_string(json, "domains"));
+    pool_domains_parse(ret, json_get_string(json, "domains"));
     return true;
 }
 

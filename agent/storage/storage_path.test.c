@@ -85,6 +85,12 @@ TEST(qcow2_header_is_read)
     assert_false(qcow2_header_parse(data, sizeof(data), &header));
     put(data + 4, 2, 4);
     assert_false(qcow2_header_parse(data, 71, &header));
+    put(data + 20, 8, 4); // clusters of 256 bytes
+    assert_false(qcow2_header_parse(data, sizeof(data), &header));
+    put(data + 20, 22, 4);
+    assert_false(qcow2_header_parse(data, sizeof(data), &header));
+    put(data + 20, 16, 4);
+    assert_true(qcow2_header_parse(data, sizeof(data), &header));
     data[0] = 'q';
     assert_false(qcow2_header_parse(data, sizeof(data), &header));
 }

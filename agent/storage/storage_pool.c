@@ -232,21 +232,11 @@ static int connect_domains(PoolState *state, const Json *domains, Fail *why)
 
 static int connect_domains_of_master(PoolState *state, const StorageDomain *master, Fail *why)
 {
-    const char *text = domain_metadata_get(&master->metadata, "POOL_DOMAINS");
-    AUTO_FREE char *copy = memory_string(text ? text : "");
-    char *rest = copy;
     int64_t version = domain_metadata_number(&master->metadata, "MASTER_VERSION", 0, INT32_MAX, -1);
     if (version != state->master_version)
         return storage_fail(why, VDSM_POOL_WRONG_MASTER, "Master %s has version %lld, not %d",
                             master->id, (long long)version, state->master_version);
-    for (char *one; (one = strsep(&rest, ","));) {
-        char *colon = strchr(one, ':');
-        bool active = false;
-        if (colon)
-            *colon = 0;
-        if (colon && uuid_valid(one) && pool_status_parse(colon + 1, &active))
-            pool_state_put(state, one, active);
-    }
+    pool_domains_parse(state, domain_metadata_get(&master->metadata, "POOL_DOMAINS"));
     return 0;
 }
 

@@ -416,12 +416,11 @@ static int set_description(StorageDomain *domain, const void *argument, Fail *wh
 {
     const char *text = argument;
     size_t characters = 0;
-    for (const char *at = text; *at; at++) {
+    for (const char *at = text; *at; at++)
         characters += ((unsigned char)*at & 0xc0) != 0x80;
-        if ((unsigned char)*at < 0x20)
-            return storage_fail(why, VDSM_INVALID_PARAMETER_EXCEPTION,
-                                "The name of domain %s has control characters", domain->id);
-    }
+    if (!domain_metadata_fits(text))
+        return storage_fail(why, VDSM_INVALID_PARAMETER_EXCEPTION,
+                            "The name of domain %s has line breaks", domain->id);
     if (characters > DOMAIN_DESCRIPTION_MAX)
         return storage_fail(why, VDSM_DOMAIN_DESCRIPTION_TOO_LONG,
                             "The name of domain %s is longer than %d characters", domain->id,

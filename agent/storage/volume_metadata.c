@@ -205,9 +205,11 @@ int volume_metadata_describe(VolumeMetadata *metadata, const char *description)
         description = "";
     if (strpbrk(description, "\n\r") || !utf8_valid(description, strlen(description)))
         return -EINVAL;
+    size_t length = utf8_prefix(description, VOLUME_DESCRIPTION_MAX);
+    trim(&description, &length); // as readers do
+    char *text = memory_bytes(description, length);
     free(metadata->description);
-    metadata->description =
-        memory_bytes(description, utf8_prefix(description, VOLUME_DESCRIPTION_MAX));
+    metadata->description = text;
     return 0;
 }
 

@@ -158,6 +158,8 @@ TEST(descriptions)
     assert_int_equal(volume_metadata_write(&metadata, 5, &text), -EOVERFLOW);
     assert_int_equal(volume_metadata_describe(&metadata, "a\nLEGALITY=LEGAL"), -EINVAL);
     assert_int_equal(volume_metadata_describe(&metadata, "\xff"), -EINVAL);
+    assert_int_equal(volume_metadata_describe(&metadata, " a b\v\t "), 0);
+    assert_string_equal(metadata.description, "a b");
     assert_int_equal(volume_metadata_describe(&metadata, NULL), 0);
     assert_string_equal(metadata.description, "");
 }

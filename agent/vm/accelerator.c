@@ -46,9 +46,23 @@ static void probe_done(const SpawnResult *result, void *argument)
 
 static bool probe_run(const char *rom, ProbeWait *wait)
 {
-    const char *argv[] = {"qemu-system-x86_64", "-accel", "kvm", "-machine", "isapc", "-nodefaults",
-                          "-no-user-config", "-display", "none", "-m", "4", "-bios", rom,
-                          "-device", "isa-debug-exit,iobase=0xf4,iosize=0x01", "-no-reboot", NULL};
+    const char *argv[] = {"qemu-system-x86_64",
+                          "-accel",
+                          "kvm",
+                          "-machine",
+                          "isapc",
+                          "-nodefaults",
+                          "-no-user-config",
+                          "-display",
+                          "none",
+                          "-m",
+                          "4",
+                          "-bios",
+                          rom,
+                          "-device",
+                          "isa-debug-exit,iobase=0xf4,iosize=0x01",
+                          "-no-reboot",
+                          NULL};
     uv_loop_t loop;
     uv_loop_init(&loop);
     spawn_start(&loop, argv, NULL, PROBE_MS, probe_done, wait);

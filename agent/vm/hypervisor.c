@@ -19,10 +19,10 @@ struct Hypervisor {
     Agent *agent;
     uv_thread_t thread; // runs libvirt's event loop
     bool thread_runs, stopping;
-    uv_work_t work;     // opening the connection
+    uv_work_t work; // opening the connection
     uv_timer_t retry;
-    uv_async_t async;   // events and the loss of the connection
-    uv_mutex_t lock;    // guards everything below
+    uv_async_t async; // events and the loss of the connection
+    uv_mutex_t lock;  // guards everything below
     virConnectPtr connection;
     bool lost, recovered;
     Accelerator accelerator;
@@ -52,8 +52,8 @@ static void libvirt_silence(void *argument, virErrorPtr error)
 
 // ---- events, from libvirt's thread
 
-static void hypervisor_post(Hypervisor *hypervisor, virDomainPtr domain, VmEventKind kind, int event,
-                            int detail, const char *text)
+static void hypervisor_post(Hypervisor *hypervisor, virDomainPtr domain, VmEventKind kind,
+                            int event, int detail, const char *text)
 {
     VmEvent *posted = NEW(VmEvent);
     posted->kind = kind;
@@ -281,7 +281,8 @@ virConnectPtr hypervisor_connect(Hypervisor *hypervisor, Fail *why)
     uv_mutex_unlock(&hypervisor->lock);
     if (!connection) {
         fail_set(why, FAIL_UNAVAILABLE, "The host's libvirt does not answer.");
-        fail_hint(why, "Look at the state of libvirtd on the host; the agent connects again by itself");
+        fail_hint(why,
+                  "Look at the state of libvirtd on the host; the agent connects again by itself");
     }
     return connection;
 }

@@ -5,6 +5,7 @@
 
 #include "agent/rpc/verbs.h"
 #include "agent/storage/storage.h"
+#include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
 #include "agent/vm/vm_xml.h"
@@ -88,7 +89,8 @@ static int payload_write_files(const char *folder, const Xml *payload, Fail *why
 
 static int payload_make_image(const char *folder, const char *label, const char *image, Fail *why)
 {
-    const char *argv[] = {"genisoimage", "-quiet", "-R", "-J", "-V", label, "-o", image, folder, NULL};
+    const char *argv[] = {"genisoimage", "-quiet", "-R",  "-J",   "-V",
+                          label,         "-o",     image, folder, NULL};
     return spawn_run(argv, NULL, 30000, NULL, why);
 }
 
@@ -182,10 +184,15 @@ static int vm_launch(Vm *vm, Fail *why)
     vm_save(vm); // from here on its volumes are torn down after any crash
     vm_xml_adapt(&arena, root, &host);
     xml_print(&text, root);
-    result = vm_start_domain(vm, text.data, vm_starts_paused(root), why);
+    AUTO_FREE char *xml = NULL;
+    result = hooks_before(vm, "before_vm_start", text.data, &xml, why);
     if (!result)
-        vm_set_status(vm, vm_starts_paused(root) ? VM_PAUSED : VM_POWERING_UP);
-    return result;
+        result = vm_start_domain(vm, xml, vm_starts_paused(root), why);
+    if (result)
+        return result;
+    vm_set_status(vm, vm_starts_paused(root) ? VM_PAUSED : VM_POWERING_UP);
+    hooks_after(vm, "after_vm_start", xml);
+    return 0;
 }
 
 static void vm_launch_run(uv_work_t *work)

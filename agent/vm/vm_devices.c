@@ -10,65 +10,15 @@
 
 #include "agent/rpc/verbs.h"
 #include "agent/storage/storage.h"
+#include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
+#include "agent/vm/vm_device.h"
 #include "agent/vm/vm_xml.h"
 #include "agent/vm/vms.h"
 #include "base/log.h"
 
 enum { DETACH_WAIT_MS = 10000 };
-
-typedef struct DeviceCall {
-    Call *call;
-    Vm *vm;
-    virDomainPtr domain;
-    Xml *root, *device; // of the <hotplug> document
-} DeviceCall;
-
-static bool device_begin(DeviceCall *device, Call *call)
-{
-    *device = (DeviceCall){.call = call, .vm = call_vm(call)};
-    device->domain = device->vm ? call_domain(call, device->vm) : NULL;
-    return device->domain != NULL;
-}
-
-static void device_end(DeviceCall *device)
-{
-    if (device->domain)
-        virDomainFree(device->domain);
-    if (device->vm)
-        vm_unref(device->vm);
-}
-
-static bool device_parse(DeviceCall *device, const char *element, VdsmError error)
-{
-    Call *call = device->call;
-    const char *xml = json_get_string(call_json(call, "params"), "xml"), *text = NULL;
-    int line = 0;
-    device->root = xml ? xml_parse(call_arena(call), xml, strlen(xml), &text, &line) : NULL;
-    device->device = (Xml *)xml_find(device->root, "devices", element, NULL);
-    if (!device->device)
-        call_fail(call, error, "params.xml has no <%s>: %s", element, text ? text : "it is missing");
-    return device->device != NULL;
-}
-
-static void device_answer(DeviceCall *device)
-{
-    AUTO_STRBUF json = {0};
-    JsonWriter writer = {.out = &json};
-    vm_refresh_xml(device->vm, device->domain);
-    vms_lock(device->vm->vms);
-    vm_write_definition(&writer, device->vm);
-    vms_unlock(device->vm->vms);
-    call_reply(device->call, &json);
-}
-
-static char *device_xml(const Xml *device)
-{
-    AUTO_STRBUF text = {0};
-    xml_print(&text, device);
-    return strbuf_take(&text);
-}
 
 // ---- disks
 
@@ -131,8 +81,8 @@ static const char *disk_plugged(const Xml *devices, const char *image, const cha
     XML_EACH(devices, device) {
         const char *serial = xml_child_text(device, "serial");
         const char *own = xml_attribute(xml_child(device, "alias"), "name");
-        if (!strcmp(device->name, "disk") && ((image && serial && !strcmp(serial, image)) ||
-                                              (alias && own && !strcmp(own, alias))))
+        if (!strcmp(device->name, "disk") &&
+            ((image && serial && !strcmp(serial, image)) || (alias && own && !strcmp(own, alias))))
             return disk_target(device);
     }
     return NULL;
@@ -179,12 +129,10 @@ static void hotplug_disk(DeviceCall *device, const Xml *devices)
         call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
         return;
     }
-    AUTO_FREE char *xml = device_xml(device->device);
-    if (virDomainAttachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
-        call_libvirt_failed(call, VDSM_HOTPLUG_DISK_FAILED, "The disk could not be plugged.");
-        vm_forget_volume(device->vm, target);
-    } else
+    if (device_attach(device, "disk", VDSM_HOTPLUG_DISK_FAILED, "The disk could not be plugged."))
         device_answer(device);
+    else
+        vm_forget_volume(device->vm, target);
     vm_save(device->vm);
 }
 
@@ -236,18 +184,26 @@ static char *domain_device_xml(virDomainPtr domain, const char *element, const c
     return found;
 }
 
+// Between the hooks before_KIND_hotunplug and after_KIND_hotunplug.
 static bool device_detach(DeviceCall *device, const char *element, const char *child,
                           const char *attribute, const char *value, VdsmError error)
 {
+    const char *kind = !strcmp(element, "interface") ? "nic" : element;
+    AUTO_FREE char *before = memory_format("before_%s_hotunplug", kind);
+    AUTO_FREE char *after = memory_format("after_%s_hotunplug", kind);
     AUTO_FREE char *xml = domain_device_xml(device->domain, element, child, attribute, value);
     if (!xml)
         return true; // it is not there: done already
+    if (!device_hook_before(device, before, xml, NULL))
+        return false;
     if (virDomainDetachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
         call_libvirt_failed(device->call, error, "The device could not be unplugged.");
         return false;
     }
-    if (domain_wait_gone(device->domain, element, child, attribute, value))
+    if (domain_wait_gone(device->domain, element, child, attribute, value)) {
+        hooks_after(device->vm, after, xml);
         return true;
+    }
     call_fail(device->call, error, "the guest did not release the device within %d s",
               DETACH_WAIT_MS / 1000);
     return false;
@@ -317,17 +273,13 @@ void vm_hotplug_nic(Call *call)
     DeviceCall device;
     if (device_begin(&device, call) &&
         device_parse(&device, "interface", VDSM_HOTPLUG_NIC_FAILED)) {
-        AUTO_FREE char *xml = NULL;
         VmXmlHost host = {.accelerator = ACCELERATOR_KVM,
                           .console_address = "",
                           .vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0};
         vm_xml_adapt(call_arena(call), device.root, &host);
-        xml = device_xml(device.device);
-        if (!domain_has(device.domain, "interface", "mac", "address", nic_mac(device.device)) &&
-            virDomainAttachDeviceFlags(device.domain, xml, VIR_DOMAIN_AFFECT_LIVE))
-            call_libvirt_failed(call, VDSM_HOTPLUG_NIC_FAILED,
-                                "The network interface could not be plugged.");
-        else
+        if (domain_has(device.domain, "interface", "mac", "address", nic_mac(device.device)) ||
+            device_attach(&device, "nic", VDSM_HOTPLUG_NIC_FAILED,
+                          "The network interface could not be plugged."))
             device_answer(&device);
     }
     device_end(&device);
@@ -396,7 +348,8 @@ static void update_ticket(DeviceCall *device, const char *type, const char *pass
             graphics = (Xml *)child;
     }
     if (!graphics) {
-        call_fail(device->call, VDSM_TICKET, "the VM has no console of type %s", type ? type : "any");
+        call_fail(device->call, VDSM_TICKET, "the VM has no console of type %s",
+                  type ? type : "any");
         return;
     }
     write_ticket_time(until, ttl);
@@ -429,8 +382,7 @@ void vm_update_device(Call *call)
     if (device_begin(&device, call)) {
         if (type && !strcmp(type, "graphics"))
             update_ticket(&device, json_get_string(params, "graphicsType"),
-                          json_get_string(params, "password"),
-                          json_get_integer(params, "ttl", 120),
+                          json_get_string(params, "password"), json_get_integer(params, "ttl", 120),
                           json_get_string(params, "existingConnAction"));
         else if (type && !strcmp(type, "interface"))
             update_interface(&device, params);
@@ -506,56 +458,11 @@ void vm_change_cd(Call *call)
                 vm_xml_set_disk_file(arena, disk, path, false);
             AUTO_FREE char *changed = device_xml(disk);
             if (virDomainUpdateDeviceFlags(device.domain, changed,
-                                           VIR_DOMAIN_AFFECT_LIVE |
-                                               VIR_DOMAIN_DEVICE_MODIFY_FORCE))
+                                           VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE))
                 call_libvirt_failed(call, VDSM_CHANGE_DISK_FAILED, "The CD could not be changed.");
             else
                 device_answer(&device);
         }
-    }
-    device_end(&device);
-}
-
-// ---- CPUs, memory
-
-void vm_set_cpus(Call *call)
-{
-    DeviceCall device;
-    if (device_begin(&device, call)) {
-        if (virDomainSetVcpusFlags(device.domain, (unsigned)call_integer(call, "numberOfCpus", 1),
-                                   VIR_DOMAIN_AFFECT_LIVE))
-            call_libvirt_failed(call, VDSM_SET_CPUS_FAILED,
-                                "The number of CPUs could not be changed.");
-        else
-            device_answer(&device);
-    }
-    device_end(&device);
-}
-
-void vm_set_balloon(Call *call)
-{
-    DeviceCall device;
-    if (device_begin(&device, call)) {
-        if (virDomainSetMemoryFlags(device.domain, (unsigned long)call_integer(call, "target", 0),
-                                    VIR_DOMAIN_AFFECT_LIVE))
-            call_libvirt_failed(call, VDSM_BALLOON, "The balloon could not be set.");
-        else
-            call_ok(call);
-    }
-    device_end(&device);
-}
-
-void vm_hotplug_memory(Call *call)
-{
-    DeviceCall device;
-    if (device_begin(&device, call) &&
-        device_parse(&device, "memory", VDSM_HOTPLUG_MEMORY_FAILED)) {
-        AUTO_FREE char *xml = device_xml(device.device);
-        if (virDomainAttachDeviceFlags(device.domain, xml, VIR_DOMAIN_AFFECT_LIVE))
-            call_libvirt_failed(call, VDSM_HOTPLUG_MEMORY_FAILED,
-                                "The memory could not be plugged.");
-        else
-            device_answer(&device);
     }
     device_end(&device);
 }

@@ -5,6 +5,7 @@
 #include <libvirt/virterror.h>
 
 #include "agent/rpc/verbs.h"
+#include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
 #include "agent/vm/vms.h"
@@ -68,6 +69,14 @@ void vm_destroy(Call *call)
         return;
     }
     vms_lock(vm->vms);
+    AUTO_FREE char *xml = memory_string(vm->live_xml ? vm->live_xml : vm->xml);
+    vms_unlock(vm->vms);
+    if (hooks_before(vm, "before_vm_destroy", xml, NULL, &why)) {
+        call_fail_why(call, VDSM_HOOK, &why);
+        vm_unref(vm);
+        return;
+    }
+    vms_lock(vm->vms);
     vm->admin_shutdown = true;
     vms_unlock(vm->vms);
     virDomainPtr domain = hypervisor_domain(vms_agent(vm->vms)->hypervisor, vm->id, &why);
@@ -81,6 +90,7 @@ void vm_destroy(Call *call)
     } else {
         vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
         vm_release(vm);
+        hooks_after(vm, "after_vm_destroy", xml);
         vms_remove(vm);
         call_ok(call);
     }
@@ -133,18 +143,40 @@ void vm_shutdown(Call *call)
 }
 
 // The common course of verbs that are one call of libvirt.
-static void vm_simple(Call *call, int (*act)(virDomainPtr), VdsmError error, const char *failure,
-                      bool definition)
+static void vm_simple(Call *call, int (*act)(virDomainPtr), VdsmError error, const char *failure)
 {
     Vm *vm = call_vm(call);
     virDomainPtr domain = vm ? call_domain(call, vm) : NULL;
     if (domain) {
         if (act(domain) < 0)
             call_libvirt_failed(call, error, failure);
-        else if (definition)
-            call_definition(call, vm);
         else
             call_ok(call);
+        virDomainFree(domain);
+    }
+    if (vm)
+        vm_unref(vm);
+}
+
+// The same between the hooks before_vm_WHAT and after_vm_WHAT.
+static void vm_hooked(Call *call, int (*act)(virDomainPtr), const char *what, const char *failure)
+{
+    AUTO_FAIL why = {0};
+    Vm *vm = call_vm(call);
+    virDomainPtr domain = vm ? call_domain(call, vm) : NULL;
+    AUTO_FREE char *before = memory_format("before_vm_%s", what);
+    AUTO_FREE char *after = memory_format("after_vm_%s", what);
+    if (domain) {
+        char *xml = virDomainGetXMLDesc(domain, 0);
+        if (hooks_before(vm, before, xml ? xml : "", NULL, &why))
+            call_fail_why(call, VDSM_HOOK, &why);
+        else if (act(domain) < 0)
+            call_libvirt_failed(call, VDSM_UNEXPECTED, failure);
+        else {
+            hooks_after(vm, after, xml ? xml : "");
+            call_definition(call, vm);
+        }
+        free(xml);
         virDomainFree(domain);
     }
     if (vm)
@@ -184,27 +216,25 @@ static int domain_thaw(virDomainPtr domain)
 
 void vm_reset(Call *call)
 {
-    vm_simple(call, domain_reset, VDSM_RESET_FAILED, "The guest could not be reset.", false);
+    vm_simple(call, domain_reset, VDSM_RESET_FAILED, "The guest could not be reset.");
 }
 
 void vm_cont(Call *call)
 {
-    vm_simple(call, domain_resume, VDSM_UNEXPECTED, "The guest could not be resumed.", true);
+    vm_hooked(call, domain_resume, "cont", "The guest could not be resumed.");
 }
 
 void vm_pause(Call *call)
 {
-    vm_simple(call, domain_suspend, VDSM_UNEXPECTED, "The guest could not be paused.", true);
+    vm_hooked(call, domain_suspend, "pause", "The guest could not be paused.");
 }
 
 void vm_freeze(Call *call)
 {
-    vm_simple(call, domain_freeze, VDSM_NO_GUEST_AGENT, "The file systems could not be frozen.",
-              false);
+    vm_simple(call, domain_freeze, VDSM_NO_GUEST_AGENT, "The file systems could not be frozen.");
 }
 
 void vm_thaw(Call *call)
 {
-    vm_simple(call, domain_thaw, VDSM_NO_GUEST_AGENT, "The file systems could not be thawed.",
-              false);
+    vm_simple(call, domain_thaw, VDSM_NO_GUEST_AGENT, "The file systems could not be thawed.");
 }

@@ -51,7 +51,7 @@ static void write_short(JsonWriter *writer, const Vm *vm, Call *call)
     json_open(writer, '{');
     json_add_string(writer, "vmId", vm->id);
     json_add_string(writer, "status", vm_status_name(vm->status));
-    json_add_integer(writer, "statusTime", vm->started_ms / 1000);
+    vm_write_status_time(writer);
     json_close(writer, '}');
 }
 

@@ -28,6 +28,8 @@ struct VmRates {
     int64_t taken_ms; // monotonic
     uint64_t cpu_ns, user_ns, system_ns;
     double cpu_user, cpu_system; // percent of one CPU
+    bool with_rates;             // there was a sample before
+    uint64_t swap_in, swap_out, major_faults, minor_faults;
     uint64_t balloon, balloon_max, unused, available, usable, disk_caches, rss;
     int vcpus;
     NicSample nics[DEVICES_MAX];
@@ -166,6 +168,11 @@ static VmRates *sample_domain(const virDomainStatsRecord *record, const VmRates 
     now->usable = stat_number(record, "balloon.usable");
     now->disk_caches = stat_number(record, "balloon.disk_caches");
     now->rss = stat_number(record, "balloon.rss");
+    now->swap_in = stat_number(record, "balloon.swap_in");
+    now->swap_out = stat_number(record, "balloon.swap_out");
+    now->major_faults = stat_number(record, "balloon.major_fault");
+    now->minor_faults = stat_number(record, "balloon.minor_fault");
+    now->with_rates = before != NULL;
     now->nic_count = (int)stat_number(record, "net.count");
     now->disk_count = (int)stat_number(record, "block.count");
     if (now->nic_count > DEVICES_MAX)
@@ -293,18 +300,31 @@ static int memory_percent(const VmRates *rates)
     return rates->available && total ? (int)(100 - 100 * free_kib / total) : 0;
 }
 
+// Only what the guest's balloon driver tells.
 static void write_memory(JsonWriter *writer, const VmRates *rates)
 {
+    const struct {
+        const char *key;
+        uint64_t value;
+    } rows[] = {
+        {"mem_total", rates->available},
+        {"mem_free", rates->usable},
+        {"mem_unused", rates->unused},
+        {"mem_cached", rates->disk_caches},
+        {"mem_buffers", 0},
+        {"swap_in", rates->swap_in},
+        {"swap_out", rates->swap_out},
+        {"majflt", rates->major_faults},
+        {"minflt", rates->minor_faults},
+        {"pageflt", rates->major_faults + rates->minor_faults},
+    };
     json_add_format(writer, "memUsage", "%d", memory_percent(rates));
+    if (!rates->available)
+        return;
     json_key(writer, "memoryStats");
     json_open(writer, '{');
-    if (rates->available) {
-        json_add_format(writer, "mem_total", "%llu", (unsigned long long)rates->available);
-        json_add_format(writer, "mem_free", "%llu", (unsigned long long)rates->usable);
-        json_add_format(writer, "mem_unused", "%llu", (unsigned long long)rates->unused);
-        json_add_format(writer, "mem_cached", "%llu", (unsigned long long)rates->disk_caches);
-        json_add_string(writer, "mem_buffers", "0");
-    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        json_add_format(writer, rows[i].key, "%llu", (unsigned long long)rows[i].value);
     json_close(writer, '}');
 }
 
@@ -316,15 +336,16 @@ static void write_rates(JsonWriter *writer, const Vm *vm)
         vm->live_xml ? xml_parse(&arena, vm->live_xml, strlen(vm->live_xml), NULL, NULL) : NULL;
     json_add_format(writer, "cpuUser", "%.2f", rates->cpu_user);
     json_add_format(writer, "cpuSys", "%.2f", rates->cpu_system);
-    json_add_integer(writer, "vcpuCount", rates->vcpus);
+    json_add_bool(writer, "cpuActual", rates->with_rates);
+    json_add_format(writer, "vcpuCount", "%d", rates->vcpus);
     write_memory(writer, rates);
     write_balloon(writer, rates);
     json_key(writer, "network");
     json_open(writer, '{');
     for (int i = 0; i < rates->nic_count; i++)
-        write_nic(writer, &rates->nics[i],
-                  live_text(root, "interface", "target", "dev", rates->nics[i].name, "mac",
-                            "address"));
+        write_nic(
+            writer, &rates->nics[i],
+            live_text(root, "interface", "target", "dev", rates->nics[i].name, "mac", "address"));
     json_close(writer, '}');
     json_key(writer, "disks");
     json_open(writer, '{');
@@ -339,7 +360,11 @@ void vm_write_stats(JsonWriter *writer, Vm *vm)
     vms_lock(vm->vms);
     json_open(writer, '{');
     vm_write_status(writer, vm);
+    vm_write_status_time(writer);
     if (vm->status != VM_DOWN) {
+        json_add_string(writer, "vmType", "kvm");
+        if (vm->status != VM_PAUSED || !vm->pause_code)
+            json_add_string(writer, "pauseCode", "NOERR");
         json_add_string(writer, "vmName", vm->name);
         json_add_string(writer, "acpiEnable", "true");
         json_add_string(writer, "kvmEnable",

@@ -9,7 +9,7 @@ static bool name_is(const Xml *element, const char *name)
     return !strcmp(colon ? colon + 1 : element->name, name);
 }
 
-static const Xml *child_named(const Xml *parent, const char *name)
+const Xml *vm_xml_child(const Xml *parent, const char *name)
 {
     XML_EACH(parent, child)
         if (name_is(child, name))
@@ -19,12 +19,12 @@ static const Xml *child_named(const Xml *parent, const char *name)
 
 const Xml *vm_xml_metadata(const Xml *root)
 {
-    return child_named(xml_child(root, "metadata"), "vm");
+    return vm_xml_child(xml_child(root, "metadata"), "vm");
 }
 
 const char *vm_xml_text(const Xml *metadata, const char *name)
 {
-    const Xml *child = child_named(metadata, name);
+    const Xml *child = vm_xml_child(metadata, name);
     return child ? child->text : NULL;
 }
 

@@ -15,6 +15,8 @@ typedef struct VmXmlHost {
 const Xml *vm_xml_metadata(const Xml *root);
 // The metadata of a device: devtype "disk", name "vda" (or matched by its "alias" or "mac").
 const Xml *vm_xml_device_metadata(const Xml *metadata, const char *type, const char *name);
+// A child of the metadata, by name without prefix, or NULL.
+const Xml *vm_xml_child(const Xml *metadata, const char *name);
 // Text of a child of the metadata, by name without prefix.
 const char *vm_xml_text(const Xml *metadata, const char *name);
 

@@ -26,9 +26,12 @@ struct Vms {
 };
 
 static const char *const status_names[_VM_STATUS_MAX] = {
-    [VM_WAIT_FOR_LAUNCH] = "WaitForLaunch", [VM_POWERING_UP] = "Powering up",
-    [VM_UP] = "Up",                         [VM_PAUSED] = "Paused",
-    [VM_POWERING_DOWN] = "Powering down",   [VM_REBOOTING] = "RebootInProgress",
+    [VM_WAIT_FOR_LAUNCH] = "WaitForLaunch",
+    [VM_POWERING_UP] = "Powering up",
+    [VM_UP] = "Up",
+    [VM_PAUSED] = "Paused",
+    [VM_POWERING_DOWN] = "Powering down",
+    [VM_REBOOTING] = "RebootInProgress",
     [VM_DOWN] = "Down",
 };
 
@@ -256,8 +259,8 @@ void vm_release(Vm *vm)
 static void vm_write_displays(JsonWriter *writer, const Vm *vm)
 {
     AUTO_ARENA arena = {0};
-    Xml *root = vm->live_xml ? xml_parse(&arena, vm->live_xml, strlen(vm->live_xml), NULL, NULL)
-                             : NULL;
+    Xml *root =
+        vm->live_xml ? xml_parse(&arena, vm->live_xml, strlen(vm->live_xml), NULL, NULL) : NULL;
     json_key(writer, "displayInfo");
     json_open(writer, '[');
     XML_EACH(xml_child(root, "devices"), device) {
@@ -294,6 +297,11 @@ void vm_write_status(JsonWriter *writer, const Vm *vm)
     if (vm->status == VM_PAUSED && vm->pause_code)
         json_add_string(writer, "pauseCode", vm->pause_code);
     vm_write_displays(writer, vm);
+}
+
+void vm_write_status_time(JsonWriter *writer)
+{
+    json_add_format(writer, "statusTime", "%lld", (long long)clock_monotonic_ms());
 }
 
 void vm_announce(Vm *vm)
@@ -374,8 +382,10 @@ static void vm_stopped(Vm *vm, int detail)
         VmExit exit;
         const char *message;
     } rows[] = {
-        {VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, VM_EXIT_USER_SHUTDOWN, "User shut down from within the guest"},
-        {VIR_DOMAIN_EVENT_STOPPED_DESTROYED, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager"},
+        {VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, VM_EXIT_USER_SHUTDOWN,
+         "User shut down from within the guest"},
+        {VIR_DOMAIN_EVENT_STOPPED_DESTROYED, VM_EXIT_ADMIN_SHUTDOWN,
+         "Admin shut down from the manager"},
         {VIR_DOMAIN_EVENT_STOPPED_CRASHED, VM_EXIT_GENERIC, "The guest crashed"},
         {VIR_DOMAIN_EVENT_STOPPED_FAILED, VM_EXIT_LOST_QEMU, "QEMU ended unexpectedly"},
     };
@@ -449,8 +459,8 @@ static void vm_io_error(Vm *vm, const char *reason)
 
 static void vm_watchdog(Vm *vm, int action)
 {
-    static const char *const actions[] = {"none", "pause", "reset", "poweroff", "shutdown", "debug",
-                                          "inject-nmi"};
+    static const char *const actions[] = {"none",     "pause", "reset",     "poweroff",
+                                          "shutdown", "debug", "inject-nmi"};
     vms_lock(vm->vms);
     free(vm->watchdog_action);
     vm->watchdog_action =
@@ -577,8 +587,8 @@ static void vm_recover(Vm *vm, virDomainPtr domain)
 
 static bool domain_is_ours(virDomainPtr domain)
 {
-    char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, "http://ovirt.org/vm/1.0",
-                                      0);
+    char *text =
+        virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, "http://ovirt.org/vm/1.0", 0);
     free(text);
     return text != NULL;
 }
@@ -618,8 +628,7 @@ void vms_recover(Vms *vms, virConnectPtr connection)
         if (domain)
             virDomainFree(domain);
         if (missing)
-            vm_set_down(all[i],
-                        all[i]->admin_shutdown ? VM_EXIT_ADMIN_SHUTDOWN : VM_EXIT_LOST_QEMU,
+            vm_set_down(all[i], all[i]->admin_shutdown ? VM_EXIT_ADMIN_SHUTDOWN : VM_EXIT_LOST_QEMU,
                         all[i]->admin_shutdown ? "Admin shut down from the manager"
                                                : "The guest ended while nobody was watching");
         vm_unref(all[i]);

@@ -62,7 +62,7 @@ typedef struct VmEvent {
 
 // A drive whose volume we have prepared and must tear down.
 typedef struct VmVolume {
-    char *device; // "vda"
+    char *device;                         // "vda"
     char *pool, *domain, *image, *volume; // UUIDs
 } VmVolume;
 
@@ -81,18 +81,18 @@ typedef struct Vm {
     int64_t started_ms; // wall
     bool launching, admin_shutdown, reboot_wanted, guest_agent, seen_down, recovered;
     int64_t shutdown_deadline_ms; // monotonic, 0: none
-    char *xml;       // as the manager sent it
-    char *live_xml;  // libvirt's, refreshed when devices change
-    char hash[41];   // of live_xml: the manager asks again when it changes
+    char *xml;                    // as the manager sent it
+    char *live_xml;               // libvirt's, refreshed when devices change
+    char hash[41];                // of live_xml: the manager asks again when it changes
     char *watchdog_action;
     int64_t watchdog_time;
     VmVolume *volumes;
     int volume_count;
-    char *payload;   // path of the made CD image
-    char *client;    // address of who has the console open
-    VmRates *rates;  // last sample of statistics
-    VmGuest *guest;  // what the guest agent told
-    bool polling;    // a guest agent call is running
+    char *payload;  // path of the made CD image
+    char *client;   // address of who has the console open
+    VmRates *rates; // last sample of statistics
+    VmGuest *guest; // what the guest agent told
+    bool polling;   // a guest agent call is running
     int64_t polled_ms;
 } Vm;
 
@@ -134,3 +134,5 @@ void vms_remove(Vm *vm);
 void vm_release(Vm *vm);
 // Members of VM statistics that are cheap: status, exit, displays. The lock is held.
 void vm_write_status(JsonWriter *writer, const Vm *vm);
+// The moment of the answer: managers order by it what they hear about a VM.
+void vm_write_status_time(JsonWriter *writer);

@@ -13,15 +13,68 @@ ApiDocument *api_document_new(const ApiType *type)
     return document;
 }
 
-ApiDocument *api_document_clone(const ApiType *type, const void *object)
+static ApiDocument *api_document_copy(const ApiType *type, const void *object, size_t size)
 {
     ApiDocument *document = NEW(ApiDocument);
-    arena_init(&document->arena, type->size + 1024);
+    arena_init(&document->arena, size);
     document->type = type;
     document->references = 1;
     document->object = api_clone(&document->arena, type, object);
     return document;
 }
+
+ApiDocument *api_document_clone(const ApiType *type, const void *object)
+{
+    return api_document_copy(type, object, type->size + 1024);
+}
+
+// ---- what a deep copy takes of an arena
+
+static size_t object_extent(const ApiType *type, const void *object);
+
+static size_t string_extent(const char *text)
+{
+    return text ? arena_rounded(strlen(text) + 1) : 0;
+}
+
+static size_t value_extent(const ApiField *field, const void *at)
+{
+    const void *pointer = *(void *const *)at;
+    if (field->kind == API_STRING)
+        return string_extent(pointer);
+    return pointer ? object_extent(field->type, pointer) : 0;
+}
+
+static size_t field_extent(const ApiField *field, const void *at)
+{
+    bool pointers = field->kind == API_STRING || field->kind == API_STRUCT;
+    if (!(field->flags & API_LIST))
+        return pointers ? value_extent(field, at) : 0;
+    const ApiList *list = at;
+    if (!list->set)
+        return 0;
+    size_t extent = arena_rounded(list->count * api_item_size(field) + 1);
+    for (uint32_t i = 0; pointers && i < list->count; i++)
+        extent += value_extent(field, (char *)list->items + i * sizeof(void *));
+    return extent;
+}
+
+static size_t object_extent(const ApiType *type, const void *object)
+{
+    const ApiHead *head = object;
+    size_t extent = arena_rounded(type->size) + string_extent(head->id) + string_extent(head->href);
+    for (int i = 0; i < type->count; i++)
+        extent += field_extent(&type->fields[i], (const char *)object + type->fields[i].offset);
+    return extent;
+}
+
+ApiDocument *api_document_pack(const ApiDocument *document)
+{
+    return api_document_copy(document->type, document->object,
+                             object_extent(document->type, document->object));
+}
+
+// ---- references
 
 ApiDocument *api_document_ref(ApiDocument *document)
 {

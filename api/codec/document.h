@@ -18,6 +18,8 @@ typedef struct ApiDocument {
 
 ApiDocument *api_document_new(const ApiType *type);
 ApiDocument *api_document_clone(const ApiType *type, const void *object);
+// A copy to be kept: its arena is as large as it must be.
+ApiDocument *api_document_pack(const ApiDocument *document);
 ApiDocument *api_document_ref(ApiDocument *document);
 void api_document_unref(ApiDocument *document);
 

@@ -249,8 +249,11 @@ static bool read_json_list(Reader *reader, const ReadPath *path, const ApiField 
     ReadPath inner = {path, field->item ? field->item : "item"};
     if (single)
         return read_json_value(reader, &inner, field, items, to);
-    if (items && items->kind != JSON_ARRAY && items->count)
-        return read_fail(reader, path, "{...}", "a list");
+    if (items && items->kind != JSON_ARRAY && (items->kind != JSON_OBJECT || items->count)) {
+        char buffer[40];
+        const char *text = read_json_text(items, buffer);
+        return read_fail(reader, path, text ? text : "{...}", "a list");
+    }
     JSON_EACH(items, item) {
         if (!read_json_value(reader, &inner, field, item, to))
             return false;
@@ -260,10 +263,17 @@ static bool read_json_list(Reader *reader, const ReadPath *path, const ApiField 
 }
 
 // Some ids are numbers (of a VLAN, a permit, an event): they may come as such.
-static char *read_json_id(Reader *reader, const Json *value)
+static bool read_json_head(Reader *reader, const ReadPath *path, const Json *object,
+                           const char *name, const char **ret)
 {
     char buffer[40];
-    return value ? arena_string(reader->arena, read_json_text(value, buffer)) : NULL;
+    ReadPath inner = {path, name};
+    const Json *value = json_get(object, name);
+    if (!value || value->kind == JSON_NULL)
+        return true;
+    *ret = arena_string(reader->arena, read_json_text(value, buffer));
+    return *ret || read_fail(reader, &inner, value->kind == JSON_OBJECT ? "{...}" : "[...]",
+                             "a single value");
 }
 
 static void *read_json_object(Reader *reader, const ReadPath *path, const ApiType *type,
@@ -277,8 +287,9 @@ static void *read_json_object(Reader *reader, const ReadPath *path, const ApiTyp
     }
     char *object = arena_alloc(reader->arena, type->size);
     ApiHead *head = (ApiHead *)object;
-    head->id = read_json_id(reader, json_get(value, "id"));
-    head->href = arena_string(reader->arena, json_get_string(value, "href"));
+    if (!read_json_head(reader, path, value, "id", &head->id) ||
+        !read_json_head(reader, path, value, "href", &head->href))
+        return NULL;
     JSON_EACH(value, child) {
         const ApiField *field = read_field(reader, type, child->key);
         ReadPath inner = {path, child->key};

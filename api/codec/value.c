@@ -24,23 +24,6 @@ const ApiField *api_field_find(const ApiType *type, const char *name)
     return NULL;
 }
 
-bool api_field_is_set(const ApiField *field, const void *object)
-{
-    const char *at = (const char *)object + field->offset;
-    if (field->flags & API_LIST)
-        return ((const ApiList *)at)->set;
-    switch ((ApiKind)field->kind) {
-    case API_STRING:
-    case API_STRUCT: return *(void *const *)at != NULL;
-    case API_BOOLEAN: return *(const ApiBoolean *)at != API_UNSET;
-    case API_INTEGER:
-    case API_DATE: return ((const ApiInteger *)at)->set;
-    case API_DECIMAL: return ((const ApiDecimal *)at)->set;
-    case API_ENUM: return *(const int *)at != 0;
-    }
-    return false;
-}
-
 size_t api_item_size(const ApiField *field)
 {
     switch ((ApiKind)field->kind) {

@@ -32,9 +32,9 @@ typedef struct ApiList { // the common shape of all lists
     bool set;
 } ApiList;
 
-#define API_INT(number)    ((ApiInteger){(number), true})
-#define API_BOOL(truth)    ((truth) ? API_TRUE : API_FALSE)
-#define API_REAL(number)   ((ApiDecimal){(number), true})
+#define API_INT(number)  ((ApiInteger){(number), true})
+#define API_BOOL(truth)  ((truth) ? API_TRUE : API_FALSE)
+#define API_REAL(number) ((ApiDecimal){(number), true})
 
 typedef enum ApiKind {
     API_STRING,
@@ -62,16 +62,16 @@ typedef struct ApiEnum {
 } ApiEnum;
 
 typedef struct ApiField {
-    const char *name;              // on the wire
-    const char *open, *close;      // "<name>", "</name>"
-    const char *json;              // "\"name\":"
-    uint16_t length;               // of the name
-    uint8_t kind;                  // ApiKind
-    uint8_t flags;                 // ApiFlags
-    uint32_t offset;               // in the struct
-    const void *type;              // ApiType or ApiEnum
-    const char *item;              // name of a list's elements
-    const char *rel;               // of a collection's link
+    const char *name;         // on the wire
+    const char *open, *close; // "<name>", "</name>"
+    const char *json;         // "\"name\":"
+    uint16_t length;          // of the name
+    uint8_t kind;             // ApiKind
+    uint8_t flags;            // ApiFlags
+    uint32_t offset;          // in the struct
+    const void *type;         // ApiType or ApiEnum
+    const char *item;         // name of a list's elements
+    const char *rel;          // of a collection's link
 } ApiField;
 
 typedef struct ApiType {
@@ -80,7 +80,7 @@ typedef struct ApiType {
     const char *home;       // top-level collection where such objects live, or NULL
     const ApiField *fields;
     int count;
-    uint32_t size;          // of the struct
+    uint32_t size; // of the struct
 } ApiType;
 
 // Every struct begins like this.
@@ -92,6 +92,22 @@ typedef struct ApiHead {
 int api_enum_find(const ApiEnum *enumeration, const char *value);
 const char *api_enum_name(const ApiEnum *enumeration, int value);
 const ApiField *api_field_find(const ApiType *type, const char *name);
-bool api_field_is_set(const ApiField *field, const void *object);
 // Bytes of one value, in a list or alone.
 size_t api_item_size(const ApiField *field);
+
+static inline bool api_field_is_set(const ApiField *field, const void *object)
+{
+    const char *at = (const char *)object + field->offset;
+    if (field->flags & API_LIST)
+        return ((const ApiList *)at)->set;
+    switch ((ApiKind)field->kind) {
+    case API_STRING:
+    case API_STRUCT: return *(void *const *)at != NULL;
+    case API_BOOLEAN: return *(const ApiBoolean *)at != API_UNSET;
+    case API_INTEGER:
+    case API_DATE: return ((const ApiInteger *)at)->set;
+    case API_DECIMAL: return ((const ApiDecimal *)at)->set;
+    case API_ENUM: return *(const int *)at != 0;
+    }
+    return false;
+}

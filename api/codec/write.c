@@ -89,6 +89,13 @@ static void write_key(ApiWriter *writer, const char *name)
     PUT(writer, "\":");
 }
 
+static void write_end_tag(ApiWriter *writer, const char *element)
+{
+    PUT(writer, "</");
+    strbuf_adds(writer->out, element);
+    PUT(writer, ">");
+}
+
 static void write_string_member(ApiWriter *writer, const char *name, const char *text)
 {
     write_key(writer, name);
@@ -97,38 +104,51 @@ static void write_string_member(ApiWriter *writer, const char *name, const char 
 
 // ---- href, id, links, actions
 
-static void write_href(ApiWriter *writer, const char *href, const char *tail)
+// Where the object's own href lies in the output: its links begin with the same bytes.
+typedef struct Span {
+    size_t start, length;
+} Span;
+
+static Span write_href(ApiWriter *writer, const char *href)
 {
+    size_t start = writer->out->length;
     strbuf_adds(writer->out, writer->prefix);
     xml_escape(writer->out, href, strlen(href));
-    if (tail) {
-        PUT(writer, "/");
-        strbuf_adds(writer->out, tail);
-    }
+    return (Span){start, writer->out->length - start};
 }
 
-// `tail` is put behind the href; NULL: nothing.
-static void write_link(ApiWriter *writer, const char *href, const char *tail, const char *rel)
+static void write_tail(ApiWriter *writer, Span base, const ApiTail *tail)
 {
-    if (!writer->json) {
+    static const char xml[] = "<link href=\"", json[] = "{\"href\":\"";
+    StrBuf *out = writer->out;
+    if (writer->json)
+        write_comma(writer);
+    strbuf_reserve(out, sizeof(xml) + base.length + tail->xml_length + tail->json_length);
+    char *at = out->data + out->length;
+    at = writer->json ? mempcpy(at, json, sizeof(json) - 1) : mempcpy(at, xml, sizeof(xml) - 1);
+    at = mempcpy(at, out->data + base.start, base.length);
+    at = writer->json ? mempcpy(at, tail->json, tail->json_length)
+                      : mempcpy(at, tail->xml, tail->xml_length);
+    *at = 0;
+    out->length = (size_t)(at - out->data);
+}
+
+static void write_extra_link(ApiWriter *writer, const ApiExtraLink *link)
+{
+    if (writer->json) {
+        write_comma(writer);
+        PUT(writer, "{\"href\":\"");
+    } else
         PUT(writer, "<link href=\"");
-        write_href(writer, href, tail);
-        PUT(writer, "\" rel=\"");
-        strbuf_adds(writer->out, rel);
-        PUT(writer, "\"/>");
-        return;
-    }
-    write_comma(writer);
-    PUT(writer, "{\"href\":\"");
-    write_href(writer, href, tail);
-    PUT(writer, "\",\"rel\":\"");
-    strbuf_adds(writer->out, rel);
-    PUT(writer, "\"}");
+    write_href(writer, link->href);
+    strbuf_adds(writer->out, writer->json ? "\",\"rel\":\"" : "\" rel=\"");
+    strbuf_adds(writer->out, link->rel);
+    strbuf_adds(writer->out, writer->json ? "\"}" : "\"/>");
 }
 
-static void write_actions(ApiWriter *writer, const ApiPlace *place)
+static void write_actions(ApiWriter *writer, const ApiPlace *place, Span base)
 {
-    if (!place || !place->href || !place->actions || !place->actions[0])
+    if (!place || !place->href || !place->actions)
         return;
     if (writer->json) {
         write_key(writer, "actions");
@@ -136,8 +156,8 @@ static void write_actions(ApiWriter *writer, const ApiPlace *place)
         writer->comma = false;
     } else
         PUT(writer, "<actions>");
-    for (const char *const *action = place->actions; *action; action++)
-        write_link(writer, place->href, *action, *action);
+    for (const ApiTail *action = place->actions; action->rel; action++)
+        write_tail(writer, base, action);
     if (writer->json) {
         PUT(writer, "]}");
         writer->comma = true;
@@ -167,21 +187,21 @@ static void write_links_open(ApiWriter *writer, bool *opened)
     *opened = true;
 }
 
-static void write_links(ApiWriter *writer, const ApiType *type, const ApiPlace *place,
+static void write_links(ApiWriter *writer, const ApiType *type, const ApiPlace *place, Span base,
                         const ApiFollow *follow)
 {
     bool opened = false;
     if (!place || !place->href)
         return;
-    for (const char *const *rel = place->links; rel && *rel; rel++) {
-        if (write_is_followed(type, follow, *rel))
+    for (const ApiTail *link = place->links; link && link->rel; link++) {
+        if (write_is_followed(type, follow, link->rel))
             continue;
         write_links_open(writer, &opened);
-        write_link(writer, place->href, *rel, *rel);
+        write_tail(writer, base, link);
     }
     for (const ApiExtraLink *link = place->extra; link && link->rel; link++) {
         write_links_open(writer, &opened);
-        write_link(writer, link->href, NULL, link->rel);
+        write_extra_link(writer, link);
     }
     if (writer->json && opened) {
         PUT(writer, "]");
@@ -206,9 +226,11 @@ static void write_value(ApiWriter *writer, const ApiField *field, const void *at
         write_scalar(writer, field, at);
         return;
     }
-    strbuf_addf(writer->out, "<%s>", element);
+    PUT(writer, "<");
+    strbuf_adds(writer->out, element);
+    PUT(writer, ">");
     write_scalar(writer, field, at);
-    strbuf_addf(writer->out, "</%s>", element);
+    write_end_tag(writer, element);
 }
 
 static void write_list_open(ApiWriter *writer, const ApiField *field)
@@ -326,8 +348,9 @@ static bool write_followed(ApiWriter *writer, const ApiField *field, const void 
 
 static bool place_has_link(const ApiPlace *place, const char *rel)
 {
-    for (const char *const *at = place && place->href ? place->links : NULL; at && *at && rel; at++)
-        if (!strcmp(*at, rel))
+    const ApiTail *link = place && place->href && rel ? place->links : NULL;
+    for (; link && link->rel; link++)
+        if (link->rel[0] == rel[0] && !strcmp(link->rel, rel))
             return true;
     return false;
 }
@@ -375,15 +398,16 @@ static void write_field(ApiWriter *writer, const ApiField *field, const void *ob
     put(writer, field->close, field->length + 3u);
 }
 
-static void write_xml_head(ApiWriter *writer, const ApiHead *head, const ApiPlace *place,
+static Span write_xml_head(ApiWriter *writer, const ApiHead *head, const ApiPlace *place,
                            const char *element)
 {
+    Span base = {0};
     const char *href = place && place->href ? place->href : head->href;
     PUT(writer, "<");
     strbuf_adds(writer->out, element);
     if (href) {
         PUT(writer, " href=\"");
-        write_href(writer, href, NULL);
+        base = write_href(writer, href);
         PUT(writer, "\"");
     }
     if (head->id) {
@@ -392,10 +416,12 @@ static void write_xml_head(ApiWriter *writer, const ApiHead *head, const ApiPlac
         PUT(writer, "\"");
     }
     PUT(writer, ">");
+    return base;
 }
 
-static void write_json_head(ApiWriter *writer, const ApiHead *head, const ApiPlace *place)
+static Span write_json_head(ApiWriter *writer, const ApiHead *head, const ApiPlace *place)
 {
+    Span base = {0};
     const char *href = place && place->href ? place->href : head->href;
     write_comma(writer);
     PUT(writer, "{");
@@ -403,23 +429,22 @@ static void write_json_head(ApiWriter *writer, const ApiHead *head, const ApiPla
     if (href) {
         write_key(writer, "href");
         PUT(writer, "\"");
-        write_href(writer, href, NULL);
+        base = write_href(writer, href);
         PUT(writer, "\"");
     }
     if (head->id)
         write_string_member(writer, "id", head->id);
+    return base;
 }
 
 static void write_object(ApiWriter *writer, const ApiType *type, const void *object,
                          const ApiPlace *place, const char *element, const ApiFollow *follow)
 {
-    if (writer->json)
-        write_json_head(writer, object, place);
-    else
-        write_xml_head(writer, object, place, element);
+    Span base = writer->json ? write_json_head(writer, object, place)
+                             : write_xml_head(writer, object, place, element);
     size_t empty = writer->out->length;
-    write_actions(writer, place);
-    write_links(writer, type, place, follow);
+    write_actions(writer, place, base);
+    write_links(writer, type, place, base, follow);
     for (int i = 0; i < type->count; i++)
         write_field(writer, &type->fields[i], object, place, follow);
     if (writer->json) {
@@ -428,11 +453,8 @@ static void write_object(ApiWriter *writer, const ApiType *type, const void *obj
     } else if (writer->out->length == empty) {
         writer->out->length--; // "<x>" becomes "<x/>"
         PUT(writer, "/>");
-    } else {
-        PUT(writer, "</");
-        strbuf_adds(writer->out, element);
-        PUT(writer, ">");
-    }
+    } else
+        write_end_tag(writer, element);
 }
 
 void api_write_object(ApiWriter *writer, const ApiType *type, const void *object,

@@ -11,16 +11,31 @@ typedef struct ApiFollow {
     struct ApiFollow *children, *next;
 } ApiFollow;
 
+// A collection or an action below objects, with what stands behind an object's href in the link to
+// it: made once, because lists are mostly links.
+typedef struct ApiTail {
+    const char *rel;
+    const char *xml, *json;
+    uint16_t xml_length, json_length;
+} ApiTail;
+
+// clang-format off
+#define API_TAIL_XML(rel)  "/" rel "\" rel=\"" rel "\"/>"
+#define API_TAIL_JSON(rel) "/" rel "\",\"rel\":\"" rel "\"}"
+#define API_TAIL(rel) {rel, API_TAIL_XML(rel), API_TAIL_JSON(rel), \
+                       sizeof(API_TAIL_XML(rel)) - 1, sizeof(API_TAIL_JSON(rel)) - 1}
+// clang-format on
+
 typedef struct ApiExtraLink {
     const char *rel, *href; // href without the prefix
 } ApiExtraLink;
 
 // What the writer must know of an object beyond its fields.
 typedef struct ApiPlace {
-    const char *href;           // path of the object, or NULL
-    const ApiExtraLink *extra;  // further links, ended by one without rel, or NULL
-    const char *const *links;   // rels of the collections below it, NULL-terminated, or NULL
-    const char *const *actions; // names of its actions, NULL-terminated, or NULL
+    const char *href;          // path of the object, or NULL
+    const ApiExtraLink *extra; // further links, ended by one without rel, or NULL
+    const ApiTail *links;      // to the collections below it, ended by one without rel, or NULL
+    const ApiTail *actions;    // likewise
 } ApiPlace;
 
 typedef struct ApiWriter ApiWriter;

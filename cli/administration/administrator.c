@@ -40,6 +40,7 @@ static const ManualNote administrator_notes[] = {
 
 const Program administrator_program = {
     .name = "vireo-manager",
+    .section = 8,
     .title = "the administrator's command on a Vireo manager's machine",
     .about = "vireo-manager speaks to the manager over its control socket, which only root and the "
              "manager's own user can open. It needs no password.",
@@ -59,11 +60,11 @@ int config_read(const Cli *cli, Config *ret, Fail *why)
 {
     const char *file = command_text(&cli->command, "config");
     options_set_defaults(config_rows, config_count, ret);
-    int result = options_load(config_rows, config_count, ret, file ? file : CONFIG_FILE,
-                              file != NULL, why);
+    int result =
+        options_load(config_rows, config_count, ret, file ? file : CONFIG_FILE, file != NULL, why);
     VALUE_EACH(&cli->command, "set", value)
-        if (!result)
-            result = options_assign(config_rows, config_count, ret, value->text, why);
+    if (!result)
+        result = options_assign(config_rows, config_count, ret, value->text, why);
     return result;
 }
 
@@ -97,7 +98,8 @@ int run_check_config(Cli *cli, Fail *why)
         word_add(&words, "--config");
         word_add(&words, file);
     }
-    VALUE_EACH(&cli->command, "set", value) {
+    VALUE_EACH(&cli->command, "set", value)
+    {
         word_add(&words, "--set");
         word_add(&words, value->text);
     }

@@ -47,7 +47,8 @@ static int store_check_content(sqlite3 *db, const char *path, Fail *why)
 {
     int newest = (int)COUNT_OF(sqlite_schema);
     AUTO_FREE char *entities = query_text(
-        db, "SELECT count(*) FROM entity WHERE kind = 'setting' AND document LIKE '%authority.key%'");
+        db,
+        "SELECT count(*) FROM entity WHERE kind = 'setting' AND document LIKE '%authority.key%'");
     AUTO_FREE char *events = query_text(db, "SELECT count(*) FROM event");
     AUTO_FREE char *version = query_text(db, "PRAGMA user_version");
     AUTO_FREE char *whole = entities && events ? query_text(db, "PRAGMA quick_check(1)") : NULL;
@@ -74,7 +75,8 @@ int store_check(const char *path, Fail *why)
         return fail_errno(why, errno == ENOENT ? FAIL_NOT_FOUND : FAIL_INVALID, errno,
                           "%s can't be read", path);
     if (stat(log, &info) == 0 && info.st_size) {
-        fail_set(why, FAIL_INVALID, "%s was copied while a manager ran: %s belongs to it.", path, log);
+        fail_set(why, FAIL_INVALID, "%s was copied while a manager ran: %s belongs to it.", path,
+                 log);
         fail_hint(why, "Use what vireo-manager backup has written");
         return -EINVAL;
     }
@@ -143,8 +145,9 @@ static int old_settle(const char *path, Fail *why)
     AUTO_FREE char *log = memory_format("%s-wal", path);
     int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
     if (code == SQLITE_OK)
-        code = sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;"
-                                "PRAGMA wal_checkpoint(TRUNCATE);",
+        code = sqlite3_exec(db,
+                            "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;"
+                            "PRAGMA wal_checkpoint(TRUNCATE);",
                             NULL, NULL, NULL);
     sqlite3_close(db);
     if (code == SQLITE_BUSY) {

@@ -9,7 +9,7 @@
 
 enum {
     CONNECT_S = 10,
-    SILENCE_S = 120,          // without a byte in either direction
+    SILENCE_S = 120,                 // without a byte in either direction
     ANSWER_MAX = 1024 * 1024 * 1024, // bytes of an answer that is kept in memory
 };
 
@@ -86,7 +86,8 @@ static size_t exchange_read(char *to, size_t size, size_t count, void *argument)
 {
     Exchange *exchange = argument;
     const HttpCall *call = exchange->call;
-    size_t room = size * count, left = call->length - exchange->sent, step = room < left ? room : left;
+    size_t room = size * count, left = call->length - exchange->sent,
+           step = room < left ? room : left;
     if (!step)
         return 0;
     if (call->pull)
@@ -249,4 +250,53 @@ int http_call(HttpClient *client, const HttpCall *call, HttpAnswer *ret, Fail *w
     ret->length = length;
     strbuf_add(&ret->body, "", 0);
     return 0;
+}
+
+// ---- the connection alone
+
+int http_connect(HttpClient *client, const char *url, Fail *why)
+{
+    CURL *curl = client->curl;
+    HttpCall call = {.method = "GET", .url = url};
+    curl_easy_reset(curl);
+    *client->error = 0;
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->error);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, exchange_progress);
+    curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    call_set_trust(curl, client);
+    call_set_limits(curl, &call);
+    CURLcode code = curl_easy_perform(curl);
+    return code == CURLE_OK ? 0 : call_fail(client, &call, code, why);
+}
+
+int http_connection_fd(HttpClient *client)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(client->curl, CURLINFO_ACTIVESOCKET, &fd);
+    return fd;
+}
+
+static ssize_t connection_result(CURLcode code, size_t done)
+{
+    if (code == CURLE_AGAIN)
+        return -EAGAIN;
+    return code == CURLE_OK ? (ssize_t)done : -EIO;
+}
+
+ssize_t http_connection_send(HttpClient *client, const void *data, size_t length)
+{
+    size_t done = 0;
+    CURLcode code = curl_easy_send(client->curl, data, length, &done);
+    return connection_result(code, done);
+}
+
+ssize_t http_connection_receive(HttpClient *client, void *to, size_t size)
+{
+    size_t done = 0;
+    CURLcode code = curl_easy_recv(client->curl, to, size, &done);
+    return connection_result(code, done);
 }

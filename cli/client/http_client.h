@@ -2,6 +2,8 @@
 // connection. Failures name host, port, cause and what to do.
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/fail.h"
 #include "base/strbuf.h"
 
@@ -12,7 +14,7 @@ typedef struct HttpCall {
     const char *const *headers; // "Name: value", ends with NULL; may be NULL
     const char *body;           // sent when it is not NULL
     size_t length;
-    int timeout_s;              // for all of it; 0: until nothing moves for two minutes
+    int timeout_s; // for all of it; 0: until nothing moves for two minutes
     // Instead of `body`: `length` bytes from here, asked for in pieces. Returns how many were put
     // into `to`, 0 only at an error, which it has filed in its owner.
     size_t (*pull)(void *owner, char *to, size_t size);
@@ -34,6 +36,13 @@ DEFINE_AUTO(http_client, HttpClient)
 
 // Any status is a success here. `ret` is empty at first; the caller frees its body.
 int http_call(HttpClient *client, const HttpCall *call, HttpAnswer *ret, Fail *why);
+
+// The connection alone, for who speaks by himself on it: checked and trusted as for a call. These
+// never wait; -EAGAIN says that nothing can be done now, 0 received bytes that it has ended.
+int http_connect(HttpClient *client, const char *url, Fail *why);
+int http_connection_fd(HttpClient *client);
+ssize_t http_connection_send(HttpClient *client, const void *data, size_t length);
+ssize_t http_connection_receive(HttpClient *client, void *to, size_t size);
 
 // Set by Ctrl-C; requests end soon then.
 void http_interrupt(void);

@@ -38,7 +38,8 @@ TEST(lists_are_gone_through)
     assert_string_equal(json_string(ids.items[1]), "b");
     json_all(json, "usages.usage", &usages);
     assert_int_equal(usages.count, 2);
-    assert_string_equal(json_text_at(&arena, json, "disks.disk.size"), "5"); // the first that has it
+    assert_string_equal(json_text_at(&arena, json, "disks.disk.size"),
+                        "5"); // the first that has it
     assert_int_equal(json_list_at(json, "disks.disk")->count, 2);
     assert_null(json_list_at(json, "disks"));
 }
@@ -69,12 +70,11 @@ TEST(documents_are_built)
     json_set_string(&arena, body, "hosts.host[].id", "h2");
     json_set_string(&arena, body, "name", "other");
     json_put(&(JsonWriter){.out = &text}, body);
-    assert_string_equal(
-        text.data,
-        "{\"name\":\"other\",\"cpu\":{\"topology\":{\"cores\":2,\"sockets\":1}},"
-        "\"bios\":{\"boot_menu\":{\"enabled\":true}},"
-        "\"os\":{\"boot\":{\"devices\":{\"device\":[\"hd\",\"cdrom\"]}}},"
-        "\"hosts\":{\"host\":[{\"id\":\"h1\"},{\"id\":\"h2\"}]}}");
+    assert_string_equal(text.data,
+                        "{\"name\":\"other\",\"cpu\":{\"topology\":{\"cores\":2,\"sockets\":1}},"
+                        "\"bios\":{\"boot_menu\":{\"enabled\":true}},"
+                        "\"os\":{\"boot\":{\"devices\":{\"device\":[\"hd\",\"cdrom\"]}}},"
+                        "\"hosts\":{\"host\":[{\"id\":\"h1\"},{\"id\":\"h2\"}]}}");
 }
 
 TEST(indented)
@@ -84,6 +84,7 @@ TEST(indented)
     arena_init(&arena, 4096);
     static const char json[] = "{\"a\":[1,{\"b\":\"x\\n\"}],\"c\":{},\"d\":[],\"e\":null}";
     json_pretty(&text, json_parse(&arena, json, strlen(json), NULL, NULL));
-    assert_string_equal(text.data, "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x\\n\"\n    }\n  ],\n"
-                                   "  \"c\": {},\n  \"d\": [],\n  \"e\": null\n}\n");
+    assert_string_equal(text.data,
+                        "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x\\n\"\n    }\n  ],\n"
+                        "  \"c\": {},\n  \"d\": [],\n  \"e\": null\n}\n");
 }

@@ -18,12 +18,13 @@ const char *path_add(Arena *arena, const char *path, const char *name, const cha
 
 // ---- paths
 
-static int place_find(Cli *cli, const char *place, const Value *current, const char **ret, Fail *why)
+static int place_find(Cli *cli, const char *place, const Value *current, const char **ret,
+                      Fail *why)
 {
     const char *colon = strchr(place, ':');
     int position = *place >= '1' && *place <= '9' ? *place - '0' : 0;
-    const Value *value = position ? command_argument(&cli->command, position)
-                                  : command_value(&cli->command, place);
+    const Value *value =
+        position ? command_argument(&cli->command, position) : command_value(&cli->command, place);
     if (current && position && current->position == position)
         value = current;
     *ret = value ? (value->id ? value->id : value->text) : "";
@@ -112,7 +113,8 @@ static void candidates_add(StrBuf *text, Arena *arena, const NounRow *noun, cons
         strbuf_addf(text, ", and %zu more", objects->count - CANDIDATES_MAX);
 }
 
-static int name_missing(Cli *cli, const NounRow *noun, const char *text, const Json *list, Fail *why)
+static int name_missing(Cli *cli, const NounRow *noun, const char *text, const Json *list,
+                        Fail *why)
 {
     AUTO_ARRAY near = {0};
     AUTO_STRBUF names = {0};
@@ -165,7 +167,8 @@ static bool counts_as_sole(Arena *arena, const NounRow *noun, const Json *object
     return value && !strcmp(value, equals + 1);
 }
 
-int resolve_sole(Cli *cli, const char *noun_name, const char *option, const char **ret_id, Fail *why)
+int resolve_sole(Cli *cli, const char *noun_name, const char *option, const char **ret_id,
+                 Fail *why)
 {
     const NounRow *noun = noun_find(noun_name);
     AUTO_ARRAY found = {0};
@@ -213,8 +216,8 @@ int resolve_command(Cli *cli, Fail *why)
                 result = resolve_name(cli, value->row->of, value->text, &value->id, why);
         }
     VERB_EACH(command->verb, ROW_OPTION, option)
-        if (!result && option->flags & ROW_SOLE && !command_value(command, option->name))
-            result = resolve_left_out(cli, option, why);
+    if (!result && option->flags & ROW_SOLE && !command_value(command, option->name))
+        result = resolve_left_out(cli, option, why);
     return result;
 }
 

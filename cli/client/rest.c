@@ -39,11 +39,14 @@ static int rest_send_once(Cli *cli, const RestRequest *request, HttpAnswer *ret,
     AUTO_FREE char *content = memory_format("Content-Type: %s", type);
     AUTO_FREE char *correlation = memory_format("Correlation-Id: %s", cli->correlation);
     const char *const headers[] = {authorization, accept, content, correlation, "Version: 4", NULL};
-    AUTO_FREE char *url = memory_format("%s%s%s%s", session->url, request->outside ? "" : API_PATH,
-                                        *request->path == '/' || !*request->path ? "" : "/",
-                                        request->path);
-    HttpCall call = {.method = request->method, .url = url, .headers = headers,
-                     .body = request->body, .length = request->length};
+    AUTO_FREE char *url =
+        memory_format("%s%s%s%s", session->url, request->outside ? "" : API_PATH,
+                      *request->path == '/' || !*request->path ? "" : "/", request->path);
+    HttpCall call = {.method = request->method,
+                     .url = url,
+                     .headers = headers,
+                     .body = request->body,
+                     .length = request->length};
     int64_t begun = clock_monotonic_ms();
     int result = http_call(session->http, &call, ret, why);
     rest_trace(cli, request, result ? 0 : ret->status, begun);
@@ -71,10 +74,12 @@ static FailCode fault_code(int status)
         int status;
         FailCode code;
     } rows[] = {
-        {400, FAIL_REJECTED},  {401, FAIL_UNAUTHENTICATED},   {403, FAIL_FORBIDDEN},
-        {404, FAIL_NOT_FOUND}, {405, FAIL_NO_METHOD},         {408, FAIL_TIMED_OUT},
-        {409, FAIL_CONFLICT},  {410, FAIL_GONE},              {413, FAIL_TOO_LARGE},
-        {501, FAIL_NOT_IMPLEMENTED}, {503, FAIL_UNAVAILABLE}, {507, FAIL_NO_SPACE},
+        {400, FAIL_REJECTED},    {401, FAIL_UNAUTHENTICATED},
+        {403, FAIL_FORBIDDEN},   {404, FAIL_NOT_FOUND},
+        {405, FAIL_NO_METHOD},   {408, FAIL_TIMED_OUT},
+        {409, FAIL_CONFLICT},    {410, FAIL_GONE},
+        {413, FAIL_TOO_LARGE},   {501, FAIL_NOT_IMPLEMENTED},
+        {503, FAIL_UNAVAILABLE}, {507, FAIL_NO_SPACE},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].status == status)

@@ -202,8 +202,8 @@ int session_authenticate(Session *session, const char *password, Fail *why)
     form_add(&form, "username", session->user);
     form_add(&form, "password", password);
     HttpAnswer answer = {0};
-    HttpCall call = {.method = "POST", .url = url, .headers = headers, .body = form.data,
-                     .length = form.length};
+    HttpCall call = {
+        .method = "POST", .url = url, .headers = headers, .body = form.data, .length = form.length};
     int result = http_call(session->http, &call, &answer, why);
     explicit_bzero(form.data, form.length);
     if (result)

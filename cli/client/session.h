@@ -5,11 +5,11 @@
 #include "cli/client/http_client.h"
 
 typedef struct Session {
-    char *url;      // "https://host:8443"
+    char *url; // "https://host:8443"
     char *user, *token;
     char *password; // only from a connection file
     char *ca_file;
-    char *file;     // where the token is kept
+    char *file; // where the token is kept
     HttpClient *http;
 } Session;
 

@@ -77,7 +77,9 @@ static JobState job_state_of(const char *status)
     static const struct {
         const char *status;
         JobState state;
-    } rows[] = {{"started", JOB_RUNNING}, {"finished", JOB_FINISHED}, {"failed", JOB_FAILED},
+    } rows[] = {{"started", JOB_RUNNING},
+                {"finished", JOB_FINISHED},
+                {"failed", JOB_FAILED},
                 {"aborted", JOB_FAILED}};
     for (size_t i = 0; status && i < COUNT_OF(rows); i++)
         if (!strcmp(rows[i].status, status))
@@ -122,7 +124,8 @@ static void job_look(Waiting *waiting, Arena *arena)
         return;
     if (!waiting->job)
         job_find(waiting, arena);
-    const char *path = waiting->job ? arena_format(arena, "jobs/%s?follow=steps", waiting->job) : NULL;
+    const char *path =
+        waiting->job ? arena_format(arena, "jobs/%s?follow=steps", waiting->job) : NULL;
     if (path && !rest_get(waiting->cli, arena, path, &job, NULL))
         job_read(waiting, job);
 }
@@ -201,9 +204,9 @@ static int wait_pause(int64_t ms)
 
 static void wait_show(Waiting *waiting, const char *condition, bool known)
 {
-    const char *state = !known                     ? "the manager does not answer"
+    const char *state = !known                   ? "the manager does not answer"
                         : strchr(condition, '=') ? waiting->state
-                                                   : NULL;
+                                                 : NULL;
     bool job = waiting->job_state == JOB_RUNNING && *waiting->job_text;
     if (!state && !job)
         state = "waiting";

@@ -12,8 +12,8 @@
 #include "cli/cli.h"
 
 typedef struct Wait {
-    const char *what;  // "vm web"
-    const char *path;  // of the object
+    const char *what; // "vm web"
+    const char *path; // of the object
     const char *until;
     const char *job;         // id; NULL: looked for by the correlation id
     const char *correlation; // of the request

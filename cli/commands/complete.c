@@ -47,7 +47,7 @@ static char **complete_words(const Cli *cli, int *ret_count)
     char **words = NEW_ARRAY(char *, count + 1);
     *ret_count = 0;
     VALUE_EACH(&cli->command, "WORD", value)
-        words[(*ret_count)++] = (char *)value->text;
+    words[(*ret_count)++] = (char *)value->text;
     return words;
 }
 

@@ -62,7 +62,8 @@ static void event_print_line(Cli *cli, Arena *arena, const Json *event)
     }
     const NounRow *noun = noun_find("event");
     bool first = true;
-    COLUMN_EACH(noun, column) {
+    COLUMN_EACH(noun, column)
+    {
         Color color;
         if (!(column->place & IN_LIST))
             continue;

@@ -19,8 +19,8 @@ static void token_print(const Cli *cli, const Json *answer)
            "On the host, as root:\n"
            "  vireo-agent enrol --manager %s --token %s --fingerprint %s\n",
            token, json_get_string(answer, "fingerprint"),
-           duration_format(json_get_integer(answer, "expires_in", 0), time), cli->session.url, token,
-           json_get_string(answer, "fingerprint"));
+           duration_format(json_get_integer(answer, "expires_in", 0), time), cli->session.url,
+           token, json_get_string(answer, "fingerprint"));
 }
 
 int run_host_token(Cli *cli, Fail *why)
@@ -46,7 +46,8 @@ int run_host_token(Cli *cli, Fail *why)
     if (!result)
         result = rest_fault(&cli->arena, &request, &answer, why);
     if (!result) {
-        const Json *json = json_parse(&cli->arena, answer.body.data, answer.body.length, NULL, NULL);
+        const Json *json =
+            json_parse(&cli->arena, answer.body.data, answer.body.length, NULL, NULL);
         if (cli->json && json)
             json_print(json);
         else

@@ -63,8 +63,8 @@ static int authority_confirm(const Command *command, const char *url, const char
     }
     fprintf(stderr, "The authority of %s is not known yet:\n  %s\n  SHA-256 %s\n", url,
             subject ? subject : "", fingerprint);
-    AUTO_FREE char *hint = memory_format("When the fingerprint is right, use --fingerprint %s",
-                                         fingerprint);
+    AUTO_FREE char *hint =
+        memory_format("When the fingerprint is right, use --fingerprint %s", fingerprint);
     return prompt_confirm("Trust it?", hint, why);
 }
 

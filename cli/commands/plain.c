@@ -68,8 +68,8 @@ const char *call_query(Cli *cli, const char *path)
                                     : value->text);
     }
     VERB_EACH(command->verb, ROW_CONSTANT, constant)
-        if (*constant->target == '?')
-            path = path_add(arena, path, constant->target + 1, constant->value);
+    if (*constant->target == '?')
+        path = path_add(arena, path, constant->target + 1, constant->value);
     return path;
 }
 
@@ -125,7 +125,8 @@ int run_show(Cli *cli, Fail *why)
     const VerbRow *argument = verb_next_row(verb, NULL, ROW_ARGUMENT);
     AUTO_ARRAY objects = {0};
     int result = resolve_command(cli, why);
-    VALUE_EACH(&cli->command, argument->name, value) {
+    VALUE_EACH(&cli->command, argument->name, value)
+    {
         const Json *object = NULL;
         if (!result)
             result = show_one(cli, noun, value, &object, why);
@@ -188,8 +189,8 @@ static const char *target_name(const Command *command)
 {
     const char *name = NULL;
     VERB_EACH(command->verb, ROW_ARGUMENT, row)
-        if (row->type == VALUE_REFERENCE && command_text(command, row->name))
-            name = command_text(command, row->name);
+    if (row->type == VALUE_REFERENCE && command_text(command, row->name))
+        name = command_text(command, row->name);
     return name;
 }
 
@@ -220,6 +221,11 @@ int call_send(Cli *cli, const Value *target, const Json *body, Outcome *ret, Fai
     path = call_query(cli, path);
     result = rest_call(cli, &cli->arena, method, path, strcmp(method, "DELETE") ? body : NULL,
                        &ret->answer, why);
+    if (result && http_interrupted()) {
+        fail_done(why);
+        fail_set(why, FAIL_UNAVAILABLE, "Interrupted before the manager had answered.");
+        fail_hint(why, "It may have begun: see vireo job list");
+    }
     if (!result)
         outcome_fill(cli, target, path, ret);
     return result;
@@ -293,9 +299,11 @@ static void batch_fail(Batch *batch, const char *name, Fail *failure)
 static void batch_send(Batch *batch, const Json *body, const char *argument)
 {
     size_t i = 0;
-    VALUE_EACH(&batch->cli->command, argument, value) {
+    VALUE_EACH(&batch->cli->command, argument, value)
+    {
         AUTO_FAIL failure = {0};
-        if (!http_interrupted() && !call_send(batch->cli, value, body, &batch->outcomes[i], &failure))
+        if (!http_interrupted() &&
+            !call_send(batch->cli, value, body, &batch->outcomes[i], &failure))
             batch->open[i] = true;
         else
             batch_fail(batch, value->text, &failure);
@@ -342,10 +350,10 @@ int run_call(Cli *cli, Fail *why)
     if (result)
         return result;
     VERB_EACH(cli->command.verb, ROW_ARGUMENT, argument)
-        many = argument->flags & ROW_MANY ? argument : NULL;
+    many = argument->flags & ROW_MANY ? argument : NULL;
     if (many)
         VALUE_EACH(&cli->command, many->name, value)
-            count += value != NULL;
+    count += value != NULL;
     if (count > 1)
         return batch_run(cli, body, many->name, count, why);
     result = call_send(cli, NULL, body, &outcome, why);

@@ -35,7 +35,8 @@ int run_vm_nic_add(Cli *cli, Fail *why)
         result = object_member(cli, arena_format(&cli->arena, "vms/%s", vm), "cluster.id", &cluster,
                                why);
     if (!result)
-        result = vm_find_profile(cli, command_text(&cli->command, "PROFILE"), cluster, &profile, why);
+        result =
+            vm_find_profile(cli, command_text(&cli->command, "PROFILE"), cluster, &profile, why);
     if (!result && !name)
         result = vm_free_nic_name(cli, vm, &name, why);
     if (!result)
@@ -73,7 +74,8 @@ int run_vm_cd(Cli *cli, Fail *why)
     if (result)
         return result;
     const Value *vm = command_argument(&cli->command, 1), *iso = command_argument(&cli->command, 2);
-    result = object_member(cli, arena_format(&cli->arena, "vms/%s", vm->id), "status", &status, why);
+    result =
+        object_member(cli, arena_format(&cli->arena, "vms/%s", vm->id), "status", &status, why);
     if (!result)
         result = cdrom_path(cli, vm->id, &path, why);
     if (result)
@@ -85,7 +87,8 @@ int run_vm_cd(Cli *cli, Fail *why)
     json_set_string(&cli->arena, body, "file.id", iso ? iso->id : "");
     result = rest_call(cli, &cli->arena, "PUT", path, body, &answer, why);
     if (!result && !cli->quiet)
-        printf("vm %s: %s %s%s\n", vm->text, iso ? iso->text : "the CD", iso ? "inserted" : "ejected",
+        printf("vm %s: %s %s%s\n", vm->text, iso ? iso->text : "the CD",
+               iso ? "inserted" : "ejected",
                now || !strcmp(status, "down") ? "" : " from its next start on");
     return result;
 }

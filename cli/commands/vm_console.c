@@ -1,4 +1,4 @@
-// The screen of a virtual machine, in remote-viewer.
+// The screen of a virtual machine, in remote-viewer, or its serial console.
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/client/json_path.h"
 #include "cli/client/resolve.h"
+#include "cli/commands/serial_console.h"
 #include "cli/verbs/runs.h"
 
 static const char viewer[] = "remote-viewer";
@@ -43,7 +44,8 @@ static int console_file(Cli *cli, const Value *vm, const char **ret, Fail *why)
     const Json *answer = NULL;
     int result = console_choose(cli, vm, &path, why);
     if (!result)
-        result = rest_call(cli, &cli->arena, "POST", path, json_new_object(&cli->arena), &answer, why);
+        result =
+            rest_call(cli, &cli->arena, "POST", path, json_new_object(&cli->arena), &answer, why);
     if (result)
         return result;
     *ret = json_get_string(answer, "remote_viewer_connection_file");
@@ -112,15 +114,6 @@ static int console_show(const Value *vm, const char *content, Fail *why)
     return -ENODEV;
 }
 
-static int console_serial(const Value *vm, Fail *why)
-{
-    fail_set(why, FAIL_NOT_IMPLEMENTED,
-             "The serial console of %s can't be opened: the API has no endpoint that carries it.",
-             vm->text);
-    fail_hint(why, "Use its screen, or \"virsh console\" on its host");
-    return -ENOSYS;
-}
-
 int run_vm_console(Cli *cli, Fail *why)
 {
     const char *content = NULL, *file = command_text(&cli->command, "file");
@@ -129,7 +122,7 @@ int run_vm_console(Cli *cli, Fail *why)
         return result;
     const Value *vm = command_argument(&cli->command, 1);
     if (command_flag(&cli->command, "serial"))
-        return console_serial(vm, why);
+        return serial_console_run(cli, vm, why);
     result = console_file(cli, vm, &content, why);
     if (!result)
         result = file ? console_write(file, content, why) : console_show(vm, content, why);

@@ -32,7 +32,8 @@ static int disks_resolve(Creation *creation, Fail *why)
     Cli *cli = creation->cli;
     const Value *storage = command_value(&cli->command, "storage");
     int result = 0;
-    VALUE_EACH(&cli->command, "disk", value) {
+    VALUE_EACH(&cli->command, "disk", value)
+    {
         int64_t size;
         const char *id = NULL;
         if (!result && !size_parse(value->text, &size))
@@ -50,7 +51,8 @@ static int nics_resolve(Creation *creation, Fail *why)
 {
     Cli *cli = creation->cli;
     int result = 0;
-    VALUE_EACH(&cli->command, "nic", value) {
+    VALUE_EACH(&cli->command, "nic", value)
+    {
         const char *id = NULL;
         if (!result)
             result = vm_find_profile(cli, value->text, command_value(&cli->command, "cluster")->id,
@@ -121,7 +123,8 @@ static int disks_add(Creation *creation, Fail *why)
 {
     size_t number = 0;
     int result = 0;
-    VALUE_EACH(&creation->cli->command, "disk", value) {
+    VALUE_EACH(&creation->cli->command, "disk", value)
+    {
         if (!result)
             result = disk_add(creation, creation->disks.items[number], value->text, number, why);
         number++;
@@ -167,8 +170,9 @@ static void creation_undo(Creation *creation)
     AUTO_FAIL trouble = {0};
     http_forgive();
     const char *path = arena_format(&cli->arena, "vms/%s", creation->vm.id);
-    int result = rest_call(cli, &cli->arena, "DELETE", path_add(&cli->arena, path, "detach_only", "true"),
-                           NULL, &answer, &trouble);
+    int result =
+        rest_call(cli, &cli->arena, "DELETE", path_add(&cli->arena, path, "detach_only", "true"),
+                  NULL, &answer, &trouble);
     for (size_t i = 0; !result && i < creation->made.count; i++)
         result = rest_call(cli, &cli->arena, "DELETE",
                            arena_format(&cli->arena, "disks/%s", (char *)creation->made.items[i]),
@@ -189,7 +193,8 @@ static int vm_start_created(Creation *creation, Fail *why)
     int result = rest_call(cli, &cli->arena, "POST", arena_format(&cli->arena, "%s/start", path),
                            json_new_object(&cli->arena), &answer, why);
     if (!result && command_waits(&cli->command))
-        result = creation_wait(creation, path, creation->vm.name, "status=up|powering_up!down", why);
+        result =
+            creation_wait(creation, path, creation->vm.name, "status=up|powering_up!down", why);
     if (result)
         fail_prefix(why, "%s was created, but: ", creation->vm.name);
     return result;
@@ -226,8 +231,8 @@ static int address_wait(Creation *creation, const char **ret, Fail *why)
         int result = rest_get(cli, &arena, path, &answer, why);
         if (result)
             return result;
-        *ret = arena_string(&cli->arena,
-                            guest_address(&arena, rest_list(answer, "reported_device")));
+        *ret =
+            arena_string(&cli->arena, guest_address(&arena, rest_list(answer, "reported_device")));
         if (*ret)
             return 0;
         progress_state(&progress, "waiting for its address");

@@ -13,14 +13,15 @@ enum { KEYS_MAX = 256 * 1024 };
 // "ssh-ed25519 AAAA...", "ecdsa-...", "sk-...": no file is called so.
 static bool is_public_key(const char *text)
 {
-    return strchr(text, ' ') && (!strncmp(text, "ssh-", 4) || !strncmp(text, "ecdsa-", 6) ||
-                                 !strncmp(text, "sk-", 3));
+    return strchr(text, ' ') &&
+           (!strncmp(text, "ssh-", 4) || !strncmp(text, "ecdsa-", 6) || !strncmp(text, "sk-", 3));
 }
 
 int vm_set_ssh_keys(Cli *cli, Json *body, Fail *why)
 {
     AUTO_STRBUF keys = {0};
-    VALUE_EACH(&cli->command, "ssh-key", value) {
+    VALUE_EACH(&cli->command, "ssh-key", value)
+    {
         AUTO_FREE char *text = NULL;
         size_t length = 0;
         int result = 0;
@@ -29,7 +30,8 @@ int vm_set_ssh_keys(Cli *cli, Json *body, Fail *why)
         else
             result = file_read(value->text, KEYS_MAX, &text, &length);
         if (result)
-            return fail_errno(why, FAIL_INVALID, result, "--ssh-key: %s can't be read", value->text);
+            return fail_errno(why, FAIL_INVALID, result, "--ssh-key: %s can't be read",
+                              value->text);
         if (strstr(text, "PRIVATE KEY"))
             return fail_set(why, FAIL_INVALID, "--ssh-key: %s holds a private key.", value->text);
         text[strcspn(text, "\r") < strlen(text) ? strcspn(text, "\r") : strlen(text)] = 0;
@@ -77,7 +79,8 @@ static void profiles_match(const ProfileSearch *search, Array *ret)
     Arena *arena = &search->cli->arena;
     JSON_EACH(search->profiles, profile) {
         const char *name = json_get_string(profile, "name");
-        const Json *network = object_of(search->networks, json_text_at(arena, profile, "network.id"));
+        const Json *network =
+            object_of(search->networks, json_text_at(arena, profile, "network.id"));
         const char *network_name = json_get_string(network, "name");
         const char *center = json_text_at(arena, network, "data_center.id");
         if (name && !strcmp(name, search->name) &&
@@ -137,8 +140,8 @@ int vm_find_profile(Cli *cli, const char *text, const char *cluster, const char 
 int vm_free_nic_name(Cli *cli, const char *vm, const char **ret, Fail *why)
 {
     const Json *answer = NULL;
-    int result = rest_get(cli, &cli->arena, arena_format(&cli->arena, "vms/%s/nics", vm), &answer,
-                          why);
+    int result =
+        rest_get(cli, &cli->arena, arena_format(&cli->arena, "vms/%s/nics", vm), &answer, why);
     if (result)
         return result;
     for (int number = 1;; number++) {

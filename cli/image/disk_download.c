@@ -35,8 +35,9 @@ static int download_choose_format(Download *download, Fail *why)
     const char *format = command_text(&cli->command, "format");
     const Json *disk = NULL;
     download->cow = format ? strcmp(format, "raw") != 0 : ends_with(download->path, ".qcow2");
-    int result = rest_get(cli, &cli->arena,
-                          arena_format(&cli->arena, "disks/%s", download->transfer.disk), &disk, why);
+    int result =
+        rest_get(cli, &cli->arena, arena_format(&cli->arena, "disks/%s", download->transfer.disk),
+                 &disk, why);
     if (result)
         return result;
     const char *own = json_get_string(disk, "format");

@@ -169,8 +169,8 @@ static void upload_undo(Upload *upload)
         return;
     transfer_cancel(transfer);
     if (!disk_wait(upload, "status=ok|illegal|gone", REMOVE_WAIT_S, &trouble) &&
-        rest_call(cli, &cli->arena, "DELETE",
-                  arena_format(&cli->arena, "disks/%s", transfer->disk), NULL, &answer, &trouble) &&
+        rest_call(cli, &cli->arena, "DELETE", arena_format(&cli->arena, "disks/%s", transfer->disk),
+                  NULL, &answer, &trouble) &&
         trouble.code != FAIL_NOT_FOUND)
         fprintf(stderr, "vireo: the unfinished disk %s can't be removed: %s\n", transfer->disk,
                 trouble.message);
@@ -198,9 +198,9 @@ static int upload_tell(const Upload *upload, Fail *why)
     const Json *disk = NULL;
     char size[SIZE_TEXT];
     if (cli->json) {
-        int result = rest_get(cli, &cli->arena,
-                              arena_format(&cli->arena, "disks/%s", upload->transfer.disk), &disk,
-                              why);
+        int result =
+            rest_get(cli, &cli->arena, arena_format(&cli->arena, "disks/%s", upload->transfer.disk),
+                     &disk, why);
         if (!result)
             json_print(disk);
         return result;

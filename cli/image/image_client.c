@@ -15,9 +15,9 @@ static FailCode status_code(int status)
         int status;
         FailCode code;
     } rows[] = {
-        {400, FAIL_INVALID},    {403, FAIL_FORBIDDEN}, {404, FAIL_NOT_FOUND},
-        {405, FAIL_NO_METHOD},  {408, FAIL_TIMED_OUT}, {410, FAIL_GONE},
-        {416, FAIL_RANGE},      {429, FAIL_TOO_MANY},  {503, FAIL_UNAVAILABLE},
+        {400, FAIL_INVALID},   {403, FAIL_FORBIDDEN}, {404, FAIL_NOT_FOUND},
+        {405, FAIL_NO_METHOD}, {408, FAIL_TIMED_OUT}, {410, FAIL_GONE},
+        {416, FAIL_RANGE},     {429, FAIL_TOO_MANY},  {503, FAIL_UNAVAILABLE},
         {507, FAIL_NO_SPACE},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -64,9 +64,9 @@ int image_options(HttpClient *http, const char *url, ImageAbilities *ret, Fail *
     HttpAnswer answer = {0};
     AUTO_ARENA arena;
     arena_init(&arena, 1024);
-    int result = image_call(http, &(HttpCall){.method = "OPTIONS", .url = url,
-                                              .timeout_s = CHECK_TIMEOUT_S},
-                            &answer, why);
+    int result =
+        image_call(http, &(HttpCall){.method = "OPTIONS", .url = url, .timeout_s = CHECK_TIMEOUT_S},
+                   &answer, why);
     if (!result) {
         const Json *json = json_parse(&arena, answer.body.data, answer.body.length, NULL, NULL);
         const Json *features = json_get(json, "features");
@@ -98,9 +98,9 @@ int image_extents(HttpClient *http, const char *url, Arena *arena, const Json **
 int image_length(HttpClient *http, const char *url, int64_t *ret, Fail *why)
 {
     HttpAnswer answer = {0};
-    int result = image_call(http, &(HttpCall){.method = "HEAD", .url = url,
-                                              .timeout_s = CHECK_TIMEOUT_S},
-                            &answer, why);
+    int result =
+        image_call(http, &(HttpCall){.method = "HEAD", .url = url, .timeout_s = CHECK_TIMEOUT_S},
+                   &answer, why);
     *ret = answer.length;
     strbuf_done(&answer.body);
     if (!result && *ret < 0)
@@ -111,8 +111,12 @@ int image_length(HttpClient *http, const char *url, int64_t *ret, Fail *why)
 static int image_patch(HttpClient *http, const char *url, const char *body, Fail *why)
 {
     const char *const headers[] = {json_type, NULL};
-    return image_command(http, &(HttpCall){.method = "PATCH", .url = url, .headers = headers,
-                                           .body = body, .length = strlen(body)},
+    return image_command(http,
+                         &(HttpCall){.method = "PATCH",
+                                     .url = url,
+                                     .headers = headers,
+                                     .body = body,
+                                     .length = strlen(body)},
                          why);
 }
 
@@ -123,9 +127,9 @@ int image_flush(HttpClient *http, const char *url, Fail *why)
 
 int image_zero(Worker *worker, const char *url, const Piece *piece, Fail *why)
 {
-    AUTO_FREE char *body = memory_format(
-        "{\"op\": \"zero\", \"offset\": %lld, \"size\": %lld, \"flush\": false}",
-        (long long)piece->offset, (long long)piece->length);
+    AUTO_FREE char *body =
+        memory_format("{\"op\": \"zero\", \"offset\": %lld, \"size\": %lld, \"flush\": false}",
+                      (long long)piece->offset, (long long)piece->length);
     int result = image_patch(worker->http, url, body, why);
     if (!result)
         worker->moved(worker, piece->length);
@@ -187,10 +191,13 @@ int image_put(Worker *worker, const char *url, int fd, const Piece *piece, Fail 
     AUTO_FREE char *whole = memory_format("%s?flush=n", url);
     const char *const headers[] = {header, "Content-Type: application/octet-stream", NULL};
     AUTO_FAIL trouble = {0};
-    int result = image_command(worker->http, &(HttpCall){.method = "PUT", .url = whole,
-                                                         .headers = headers, .pull = range_pull,
-                                                         .owner = &range,
-                                                         .length = (size_t)piece->length},
+    int result = image_command(worker->http,
+                               &(HttpCall){.method = "PUT",
+                                           .url = whole,
+                                           .headers = headers,
+                                           .pull = range_pull,
+                                           .owner = &range,
+                                           .length = (size_t)piece->length},
                                &trouble);
     if (range.error)
         return fail_errno(why, FAIL_INVALID, range.error, "The file can't be read");
@@ -205,17 +212,19 @@ int image_get(Worker *worker, const char *url, int fd, const Piece *piece, Fail 
                                            (long long)(piece->offset + piece->length - 1));
     const char *const headers[] = {header, NULL};
     AUTO_FAIL trouble = {0};
-    int result = image_command(worker->http, &(HttpCall){.method = "GET", .url = url,
-                                                         .headers = headers, .push = range_push,
-                                                         .owner = &range},
-                               &trouble);
+    int result = image_command(
+        worker->http,
+        &(HttpCall){
+            .method = "GET", .url = url, .headers = headers, .push = range_push, .owner = &range},
+        &trouble);
     if (range.error)
         return fail_errno(why, range.error == ENOSPC ? FAIL_NO_SPACE : FAIL_INVALID, range.error,
                           "The file can't be written");
     fail_move(why, &trouble);
     if (!result && range.at != piece->offset + piece->length)
-        result = fail_set(why, FAIL_UNAVAILABLE, "The image server sent %lld bytes instead of %lld.",
-                          (long long)(range.at - piece->offset), (long long)piece->length);
+        result =
+            fail_set(why, FAIL_UNAVAILABLE, "The image server sent %lld bytes instead of %lld.",
+                     (long long)(range.at - piece->offset), (long long)piece->length);
     return result;
 }
 

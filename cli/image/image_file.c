@@ -24,13 +24,20 @@ static const struct {
     int offset;
     const char *name;
 } foreign_rows[] = {
-    {"KDMV", 4, 0, "VMDK"},       {"COWD", 4, 0, "VMDK"},
+    {"KDMV", 4, 0, "VMDK"},
+    {"COWD", 4, 0, "VMDK"},
     {"# Disk DescriptorFile", 21, 0, "VMDK"},
-    {"vhdxfile", 8, 0, "VHDX"},   {"conectix", 8, 0, "VHD"},
+    {"vhdxfile", 8, 0, "VHDX"},
+    {"conectix", 8, 0, "VHD"},
     {"\x7f\x10\xda\xbe", 4, 64, "VDI"},
-    {"QED\0", 4, 0, "QED"},       {"LUKS\xba\xbe", 6, 0, "LUKS"},
-    {"\x1f\x8b", 2, 0, "gzip"},   {"\xfd" "7zXZ", 5, 0, "xz"},
-    {"\x28\xb5\x2f\xfd", 4, 0, "zstd"}, {"BZh", 3, 0, "bzip2"},
+    {"QED\0", 4, 0, "QED"},
+    {"LUKS\xba\xbe", 6, 0, "LUKS"},
+    {"\x1f\x8b", 2, 0, "gzip"},
+    {"\xfd"
+     "7zXZ",
+     5, 0, "xz"},
+    {"\x28\xb5\x2f\xfd", 4, 0, "zstd"},
+    {"BZh", 3, 0, "bzip2"},
 };
 
 static uint64_t big_endian(const unsigned char *at, int bytes)
@@ -54,7 +61,8 @@ static int qcow2_check_features(uint64_t features, const char *what, Fail *why)
     } rows[] = {
         {1, "was not closed in good order", "Repair it with qemu-img check -r all"},
         {2, "is damaged", "Repair it with qemu-img check -r all"},
-        {4, "keeps its data in another file", "Make one file of both with qemu-img convert -O qcow2"},
+        {4, "keeps its data in another file",
+         "Make one file of both with qemu-img convert -O qcow2"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (features & rows[i].bit) {
@@ -77,7 +85,8 @@ int qcow2_header_parse(const unsigned char *header, size_t length, const char *w
     uint64_t bits = big_endian(header + QCOW2_CLUSTER_BITS_AT, 4);
     uint64_t size = big_endian(header + QCOW2_SIZE_AT, 8);
     bool whole = version == 2 || length >= QCOW2_HEADER_SIZE;
-    if (version < 2 || version > 3 || bits < 9 || bits > 21 || !size || size > INT64_MAX / 2 || !whole)
+    if (version < 2 || version > 3 || bits < 9 || bits > 21 || !size || size > INT64_MAX / 2 ||
+        !whole)
         return fail_set(why, FAIL_INVALID, "%s is no qcow2 image of version 2 or 3.", what);
     if (big_endian(header + QCOW2_CRYPT_AT, 4))
         return fail_set(why, FAIL_INVALID, "%s is encrypted.", what);
@@ -86,8 +95,9 @@ int qcow2_header_parse(const unsigned char *header, size_t length, const char *w
         fail_hint(why, "Make it whole with qemu-img convert -O qcow2");
         return -EINVAL;
     }
-    int result = version < 3 ? 0 : qcow2_check_features(big_endian(header + QCOW2_FEATURES_AT, 8),
-                                                        what, why);
+    int result = version < 3
+                     ? 0
+                     : qcow2_check_features(big_endian(header + QCOW2_FEATURES_AT, 8), what, why);
     if (!result)
         *ret_virtual_size = (int64_t)size;
     return result;
@@ -141,8 +151,8 @@ int image_file_open(const char *path, ImageFile *ret, Fail *why)
                           "%s can't be opened", path);
     int result = 0;
     // Devices have no size in stat().
-    file.length = fstat(file.fd, &info) == 0 && !S_ISDIR(info.st_mode) ? lseek(file.fd, 0, SEEK_END)
-                                                                       : -1;
+    file.length =
+        fstat(file.fd, &info) == 0 && !S_ISDIR(info.st_mode) ? lseek(file.fd, 0, SEEK_END) : -1;
     if (file.length <= 0)
         result = fail_set(why, FAIL_INVALID, "%s is no image: it is %s.", path,
                           file.length ? "no file" : "empty");

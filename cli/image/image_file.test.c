@@ -86,7 +86,8 @@ TEST(qcow2_that_cant_become_a_disk)
 }
 
 // Opens a file with this content.
-static int open_content(const char *name, const void *data, size_t length, ImageFile *ret, Fail *why)
+static int open_content(const char *name, const void *data, size_t length, ImageFile *ret,
+                        Fail *why)
 {
     AUTO_FREE char *folder = test_directory();
     AUTO_FREE char *path = memory_format("%s/%s", folder, name);
@@ -135,8 +136,12 @@ TEST(foreign_formats_are_named)
         size_t length;
         const char *name;
     } rows[] = {
-        {"KDMV....", 8, "VMDK"}, {"vhdxfile", 8, "VHDX"}, {"\x1f\x8b\x08", 3, "gzip"},
-        {"\xfd" "7zXZ", 5, "xz"},
+        {"KDMV....", 8, "VMDK"},
+        {"vhdxfile", 8, "VHDX"},
+        {"\x1f\x8b\x08", 3, "gzip"},
+        {"\xfd"
+         "7zXZ",
+         5, "xz"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         AUTO_FAIL why = {0};

@@ -82,11 +82,11 @@ typedef struct Workshop {
     const PieceJob *job;
     pthread_mutex_t lock; // for everything that is not atomic
     pthread_cond_t wake;
-    size_t next;          // piece that nobody has taken yet
-    Array again;          // const Piece *: broken off
+    size_t next; // piece that nobody has taken yet
+    Array again; // const Piece *: broken off
     size_t finished;
     bool stop;
-    int active; // threads
+    int active;   // threads
     Fail failure; // the last one, as long as it may go away; the one that ended all
     bool troubled, fatal;
     atomic_llong done;  // bytes of data, for the progress
@@ -115,7 +115,8 @@ static void worker_moved(Worker *worker, int64_t bytes)
 static bool is_passing(const Fail *why)
 {
     static const FailCode codes[] = {FAIL_UNAVAILABLE, FAIL_TIMED_OUT, FAIL_TOO_MANY,
-                                     FAIL_FORBIDDEN,   FAIL_NOT_FOUND, FAIL_INTERNAL, FAIL_GONE};
+                                     FAIL_FORBIDDEN,   FAIL_NOT_FOUND, FAIL_INTERNAL,
+                                     FAIL_GONE};
     for (size_t i = 0; i < COUNT_OF(codes); i++)
         if (why->code == codes[i])
             return true;
@@ -238,8 +239,8 @@ static void shop_rescue(Workshop *shop, int64_t silent_ms)
     if (silent_ms > shop->job->timeout_s * 1000) {
         pthread_mutex_lock(&shop->lock);
         shop->fatal = shop->stop = true;
-        fail_prefix(&shop->failure, "Nothing has moved for %lld s: ",
-                    (long long)shop->job->timeout_s);
+        fail_prefix(&shop->failure,
+                    "Nothing has moved for %lld s: ", (long long)shop->job->timeout_s);
         pthread_mutex_unlock(&shop->lock);
     } else if (shop->job->rescue(shop->job->owner, &why))
         shop_end(shop, &why);
@@ -281,12 +282,12 @@ static void shop_start(Workshop *shop, WorkThread *threads, int count)
 
 int workers_run(const PieceJob *job, Progress *progress, Fail *why)
 {
-    Workshop shop = {.job = job,
-                     .lock = PTHREAD_MUTEX_INITIALIZER,
-                     .wake = PTHREAD_COND_INITIALIZER};
+    Workshop shop = {
+        .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
     WorkThread threads[WORKERS_MAX];
-    int count = job->connections < 1 ? 1 : job->connections > WORKERS_MAX ? WORKERS_MAX
-                                                                         : job->connections;
+    int count = job->connections < 1             ? 1
+                : job->connections > WORKERS_MAX ? WORKERS_MAX
+                                                 : job->connections;
     pthread_mutex_lock(&shop.lock);
     shop_start(&shop, threads, count);
     pthread_mutex_unlock(&shop.lock);

@@ -49,7 +49,7 @@ typedef struct PieceJob {
     void *owner;
     const char *authority; // PEM file
     int connections;
-    int64_t timeout_s;     // without a byte moving
+    int64_t timeout_s; // without a byte moving
     // Called by the thread of workers_run() after trouble, every second: brings the transfer back
     // if it can. A failure ends all.
     int (*rescue)(void *owner, Fail *why);

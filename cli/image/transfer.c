@@ -69,7 +69,8 @@ static int transfer_open(Transfer *transfer, Fail *why)
                              "finished_failure|finalizing_failure",
                              PHASE_WAIT_S, why);
     if (!result)
-        result = rest_get(transfer->cli, &transfer->cli->arena, transfer_path(transfer), &object, why);
+        result =
+            rest_get(transfer->cli, &transfer->cli->arena, transfer_path(transfer), &object, why);
     return result ? result : transfer_choose_url(transfer, object, why);
 }
 

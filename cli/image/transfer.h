@@ -6,10 +6,10 @@
 
 typedef struct Transfer {
     Cli *cli;
-    const char *what;  // "web.qcow2"
+    const char *what; // "web.qcow2"
     const char *id, *disk;
-    const char *url;   // of the data
-    HttpClient *http;  // of the main thread
+    const char *url;  // of the data
+    HttpClient *http; // of the main thread
     ImageAbilities abilities;
     int64_t timeout_s;
 } Transfer;

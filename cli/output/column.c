@@ -91,22 +91,22 @@ static int columns_choose(const NounRow *noun, const char *wanted, Array *ret, F
 {
     if (!wanted) {
         COLUMN_EACH(noun, column)
-            if (column->place & IN_LIST)
-                array_add(ret, (void *)column);
+        if (column->place & IN_LIST)
+            array_add(ret, (void *)column);
         return 0;
     }
     while (*wanted) {
         const NounRow *chosen = NULL;
         size_t length = strcspn(wanted, ",");
         COLUMN_EACH(noun, column)
-            if (strlen(column->name) == length && !strncasecmp(column->name, wanted, length) &&
-                column->format != FORMAT_TABLE)
-                chosen = column;
+        if (strlen(column->name) == length && !strncasecmp(column->name, wanted, length) &&
+            column->format != FORMAT_TABLE)
+            chosen = column;
         if (!chosen) {
             AUTO_STRBUF names = {0};
             COLUMN_EACH(noun, column)
-                if (column->format != FORMAT_TABLE)
-                    strbuf_addf(&names, "%s%s", names.length ? ", " : "", column->name);
+            if (column->format != FORMAT_TABLE)
+                strbuf_addf(&names, "%s%s", names.length ? ", " : "", column->name);
             fail_set(why, FAIL_INVALID, "--columns: \"%.*s\" is no column of %s.", (int)length,
                      wanted, noun->name);
             fail_hint(why, "There are %s", names.data);
@@ -166,7 +166,8 @@ void object_print(Cli *cli, const NounRow *noun, const Json *object, FILE *to)
     AUTO_ARENA arena;
     arena_init(&arena, 4096);
     table_init(&table, 2);
-    COLUMN_EACH(noun, column) {
+    COLUMN_EACH(noun, column)
+    {
         Color color;
         if (!(column->place & IN_SHOW) || column->format == FORMAT_TABLE)
             continue;
@@ -178,8 +179,10 @@ void object_print(Cli *cli, const NounRow *noun, const Json *object, FILE *to)
         table_add(&table, text, color);
     }
     table_print(&table, "", cli->color, to);
-    COLUMN_EACH(noun, column) {
-        const Json *list = column->format == FORMAT_TABLE ? json_list_at(object, column->member) : NULL;
+    COLUMN_EACH(noun, column)
+    {
+        const Json *list =
+            column->format == FORMAT_TABLE ? json_list_at(object, column->member) : NULL;
         AUTO_FREE char *name = memory_format("%s:", column->name);
         AUTO_ARRAY columns = {0};
         if (!json_first(list))

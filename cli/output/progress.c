@@ -51,8 +51,8 @@ void progress_state(Progress *progress, const char *state)
         line_print(progress, state);
     if (!progress->terminal || (!changed && now - progress->shown_ms < TERMINAL_MS))
         return;
-    AUTO_FREE char *text =
-        memory_format("%s (%s)", state, duration_format((now - progress->begun_ms) / 1000, elapsed));
+    AUTO_FREE char *text = memory_format(
+        "%s (%s)", state, duration_format((now - progress->begun_ms) / 1000, elapsed));
     line_print(progress, text);
 }
 

@@ -9,11 +9,11 @@
 typedef struct Progress {
     const char *what; // "web.qcow2"
     bool quiet, terminal;
-    bool shown;            // the terminal's line is in use
+    bool shown; // the terminal's line is in use
     int64_t begun_ms, shown_ms;
-    int64_t first;         // bytes that were there when it began
+    int64_t first; // bytes that were there when it began
     int shown_percent;
-    char last[256];        // text that was shown last
+    char last[256]; // text that was shown last
 } Progress;
 
 void progress_init(Progress *progress, const char *what, bool quiet);

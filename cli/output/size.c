@@ -98,8 +98,7 @@ char *time_format(int64_t wall_ms, char text[TIME_TEXT])
 {
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm parts;
-    if (!localtime_r(&seconds, &parts) ||
-        !strftime(text, TIME_TEXT, "%Y-%m-%d %H:%M:%S", &parts))
+    if (!localtime_r(&seconds, &parts) || !strftime(text, TIME_TEXT, "%Y-%m-%d %H:%M:%S", &parts))
         *text = 0;
     return text;
 }

@@ -39,8 +39,22 @@ TEST(fractions_of_sizes)
 
 TEST(what_is_no_size)
 {
-    static const char *const bad[] = {"", "G", "-1G", "1.G", ".5G", "10GB", "10Q", "1 G", "1G1", "8E",
-                                      "99999999999999999999", "0x10", "1e3", "1.5.5G", "+1", "nan"};
+    static const char *const bad[] = {"",
+                                      "G",
+                                      "-1G",
+                                      "1.G",
+                                      ".5G",
+                                      "10GB",
+                                      "10Q",
+                                      "1 G",
+                                      "1G1",
+                                      "8E",
+                                      "99999999999999999999",
+                                      "0x10",
+                                      "1e3",
+                                      "1.5.5G",
+                                      "+1",
+                                      "nan"};
     int64_t bytes;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         if (size_parse(bad[i], &bytes))
@@ -53,9 +67,18 @@ TEST(sizes_for_people)
         int64_t bytes;
         const char *text;
     } rows[] = {
-        {0, "0"},           {1, "1"},          {1023, "1023"},       {1024, "1K"},
-        {1536, "1.5K"},     {10LL << 30, "10G"}, {1610612736, "1.5G"}, {(10LL << 30) + 1, "10G"},
-        {1048575, "1M"},    {123 << 20, "123M"}, {5LL << 40, "5T"},    {INT64_MAX, "8E"},
+        {0, "0"},
+        {1, "1"},
+        {1023, "1023"},
+        {1024, "1K"},
+        {1536, "1.5K"},
+        {10LL << 30, "10G"},
+        {1610612736, "1.5G"},
+        {(10LL << 30) + 1, "10G"},
+        {1048575, "1M"},
+        {123 << 20, "123M"},
+        {5LL << 40, "5T"},
+        {INT64_MAX, "8E"},
     };
     char text[SIZE_TEXT];
     for (size_t i = 0; i < COUNT_OF(rows); i++)

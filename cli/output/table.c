@@ -12,7 +12,7 @@ typedef struct Cell {
 } Cell;
 
 static const char *const color_codes[] = {
-    [COLOR_NONE] = "",         [COLOR_GOOD] = "\033[32m", [COLOR_BUSY] = "\033[33m",
+    [COLOR_NONE] = "",        [COLOR_GOOD] = "\033[32m", [COLOR_BUSY] = "\033[33m",
     [COLOR_BAD] = "\033[31m", [COLOR_FAINT] = "\033[2m",
 };
 

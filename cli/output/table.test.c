@@ -70,7 +70,8 @@ TEST(letters_beyond_ascii_are_one_column_wide)
 
 TEST(names_cant_drive_the_terminal)
 {
-    AUTO_FREE char *clean = text_clean("a\033[2Jb\nc\x7f\xc2\x9b" "d\xff");
+    AUTO_FREE char *clean = text_clean("a\033[2Jb\nc\x7f\xc2\x9b"
+                                       "d\xff");
     assert_string_equal(clean, "a?[2Jb?c???d?");
 }
 

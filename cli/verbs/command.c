@@ -38,7 +38,7 @@ const Value *command_value(const Command *command, const char *name)
 {
     const Value *last = NULL;
     VALUE_EACH(command, name, value)
-        last = value;
+    last = value;
     return last;
 }
 
@@ -209,13 +209,13 @@ static int parse_option(Parse *parse, const char *word)
 {
     const char *equals = strchr(word, '=');
     const char *letter = option_of_letter(word);
-    char *name = letter                 ? arena_string(parse->arena, letter)
-                 : equals               ? arena_bytes(parse->arena, word, (size_t)(equals - word))
-                                        : arena_string(parse->arena, word);
+    char *name = letter   ? arena_string(parse->arena, letter)
+                 : equals ? arena_bytes(parse->arena, word, (size_t)(equals - word))
+                          : arena_string(parse->arena, word);
     if (!letter && strncmp(name, "--", 2))
         return option_unknown(parse, word);
-    const VerbRow *row = option_find(parse->command->program, parse->command->verb,
-                                     letter ? name : name + 2);
+    const VerbRow *row =
+        option_find(parse->command->program, parse->command->verb, letter ? name : name + 2);
     if (!row)
         return option_unknown(parse, name);
     if (row->type == VALUE_FLAG)
@@ -236,8 +236,8 @@ static int verb_unknown(Parse *parse, const char *word)
     AUTO_STRBUF known = {0};
     AUTO_FREE char *title = command_title(command);
     PROGRAM_EACH(command->program, verb)
-        if (!strcmp(verb->noun, command->noun) && verb->help && *verb->noun)
-            strbuf_addf(&known, "%s%s", known.length ? ", " : "", verb->name);
+    if (!strcmp(verb->noun, command->noun) && verb->help && *verb->noun)
+        strbuf_addf(&known, "%s%s", known.length ? ", " : "", verb->name);
     if (*command->noun)
         fail_set(parse->why, FAIL_INVALID, "There is no \"%s %s\".", title, word);
     else
@@ -256,9 +256,8 @@ static int parse_word(Parse *parse, const char *word)
         array_add(&parse->positional, (void *)word);
         return 0;
     }
-    const char *longer = *command->noun
-                             ? arena_format(parse->arena, "%s %s", command->noun, word)
-                             : word;
+    const char *longer =
+        *command->noun ? arena_format(parse->arena, "%s %s", command->noun, word) : word;
     command->verb = verb_find(command->program, command->noun, word);
     if (command->verb)
         return 0;
@@ -304,11 +303,11 @@ static int parse_check(Parse *parse)
     if (parse->partial)
         return result;
     VERB_EACH(command->verb, ROW_ARGUMENT, argument)
-        if (!result && !(argument->flags & ROW_MAYBE) && !command_value(command, argument->name))
-            return command_incomplete(parse, "", argument->name);
+    if (!result && !(argument->flags & ROW_MAYBE) && !command_value(command, argument->name))
+        return command_incomplete(parse, "", argument->name);
     VERB_EACH(command->verb, ROW_OPTION, option)
-        if (!result && option->flags & ROW_REQUIRED && !command_value(command, option->name))
-            return command_incomplete(parse, "--", option->name);
+    if (!result && option->flags & ROW_REQUIRED && !command_value(command, option->name))
+        return command_incomplete(parse, "--", option->name);
     return result;
 }
 
@@ -316,7 +315,8 @@ static int parse_check(Parse *parse)
 static int parse_fallbacks(Parse *parse)
 {
     int result = 0;
-    OPTION_EACH(parse->command->program, parse->command->verb, option) {
+    OPTION_EACH(parse->command->program, parse->command->verb, option)
+    {
         if (result || !option->value || command_value(parse->command, option->name))
             continue;
         result = value_add(parse, option, option->value, 0);

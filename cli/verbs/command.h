@@ -37,8 +37,8 @@ int64_t command_number(const Command *command, const char *name, int64_t fallbac
 Value *command_argument(const Command *command, int position);
 // Values of one name, in their order: NULL begins.
 const Value *command_next(const Command *command, const char *name, const Value *after);
-#define VALUE_EACH(command, wanted, value)                                           \
-    for (const Value *value = command_next((command), (wanted), NULL); value;        \
+#define VALUE_EACH(command, wanted, value)                                    \
+    for (const Value *value = command_next((command), (wanted), NULL); value; \
          value = command_next((command), (wanted), value))
 // "vireo vm start"
 char *command_title(const Command *command);

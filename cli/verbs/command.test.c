@@ -109,13 +109,13 @@ TEST(many_values)
     size_t count = 0;
     assert_good(&line, "vm create web --disk 10G --disk 20G --nic a --nic b");
     VALUE_EACH(&line.command, "disk", value)
-        assert_string_equal(value->text, count++ ? "20G" : "10G");
+    assert_string_equal(value->text, count++ ? "20G" : "10G");
     assert_int_equal(count, 2);
     line_done(&line);
     assert_good(&line, "vm stop a b c");
     count = 0;
     VALUE_EACH(&line.command, "VM", value)
-        count++;
+    count++;
     assert_int_equal(count, 3);
     assert_string_equal(command_argument(&line.command, 1)->text, "a");
     line_done(&line);
@@ -170,8 +170,9 @@ TEST(what_is_wrong_is_told)
     assert_bad("", "A verb is missing.");
     assert_bad("vm", "A verb is missing.");
     assert_bad("vmm", "There is no noun or verb \"vmm\". See vireo --help.");
-    assert_bad("vm disk grow",
-               "There is no \"vireo vm disk grow\". vireo vm disk knows list, add, attach, detach.");
+    assert_bad(
+        "vm disk grow",
+        "There is no \"vireo vm disk grow\". vireo vm disk knows list, add, attach, detach.");
     assert_bad("vm start", "vireo vm start needs VM. See vireo vm start --help.");
     assert_bad("vm start web --fast",
                "vireo vm start has no option --fast. See vireo vm start --help.");
@@ -203,7 +204,8 @@ TEST(help_needs_nothing_else)
 
 TEST(every_row_is_whole)
 {
-    PROGRAM_EACH(&vireo_program, verb) {
+    PROGRAM_EACH(&vireo_program, verb)
+    {
         assert_non_null(verb->run);
         if (!verb->help)
             continue; // hidden
@@ -213,14 +215,16 @@ TEST(every_row_is_whole)
         if (verb->call && *verb->call <= 'Z') // a request
             assert_non_null(verb->done);
         bool many = false;
-        VERB_EACH(verb, ROW_ARGUMENT, argument) {
+        VERB_EACH(verb, ROW_ARGUMENT, argument)
+        {
             assert_false(many); // only the last one can be several
             many = argument->flags & ROW_MANY;
             assert_non_null(argument->help);
             if (argument->type == VALUE_REFERENCE)
                 assert_non_null(noun_find(argument->of));
         }
-        VERB_EACH(verb, ROW_OPTION, option) {
+        VERB_EACH(verb, ROW_OPTION, option)
+        {
             assert_non_null(option->help);
             if (option->type == VALUE_REFERENCE)
                 assert_non_null(noun_find(option->of));
@@ -232,14 +236,16 @@ TEST(every_row_is_whole)
 
 TEST(lists_and_shows_have_their_noun)
 {
-    PROGRAM_EACH(&vireo_program, verb) {
+    PROGRAM_EACH(&vireo_program, verb)
+    {
         bool lists = !strcmp(verb->name, "list") || !strcmp(verb->name, "stats");
         if (!lists && strcmp(verb->name, "show"))
             continue;
         const NounRow *noun = noun_find(verb->call ? verb->call : verb->noun);
         assert_non_null(noun);
         size_t columns = 0;
-        COLUMN_EACH(noun, column) {
+        COLUMN_EACH(noun, column)
+        {
             columns++;
             if (column->format == FORMAT_NAME || column->format == FORMAT_TABLE)
                 assert_non_null(noun_find(column->of));
@@ -251,8 +257,8 @@ TEST(lists_and_shows_have_their_noun)
 TEST(no_name_stands_twice_in_a_verb)
 {
     PROGRAM_EACH(&vireo_program, verb)
-        OPTION_EACH(&vireo_program, verb, option)
-            assert_ptr_equal(option_find(&vireo_program, verb, option->name), option);
+    OPTION_EACH(&vireo_program, verb, option)
+    assert_ptr_equal(option_find(&vireo_program, verb, option->name), option);
 }
 
 // ---- completion

@@ -12,7 +12,8 @@ static void candidate(Completion *completion, const char *prefix, const char *wo
 
 static void complete_options(Completion *completion, const Program *program, const char *prefix)
 {
-    OPTION_EACH(program, completion->command.verb, option) {
+    OPTION_EACH(program, completion->command.verb, option)
+    {
         AUTO_FREE char *word = memory_format("--%s", option->name);
         bool again = option->flags & ROW_MANY || !command_value(&completion->command, option->name);
         if (again && !(option->flags & ROW_HIDDEN))
@@ -26,7 +27,8 @@ static void complete_verbs(Completion *completion, const Program *program, const
     const char *noun = completion->command.noun;
     size_t length = strlen(noun);
     AUTO_FREE char *last = memory_string("");
-    PROGRAM_EACH(program, verb) {
+    PROGRAM_EACH(program, verb)
+    {
         if (!strcmp(verb->noun, noun) && verb->help)
             candidate(completion, prefix, verb->name, verb->help);
         bool longer = strlen(verb->noun) > length && !strncmp(verb->noun, noun, length) &&
@@ -46,7 +48,7 @@ static void complete_verbs(Completion *completion, const Program *program, const
 
 static void complete_value(Completion *completion, const VerbRow *row, const char *prefix)
 {
-    const char *words = row->type == VALUE_CHOICE ? row->of
+    const char *words = row->type == VALUE_CHOICE    ? row->of
                         : row->type == VALUE_BOOLEAN ? "yes|no"
                                                      : NULL;
     completion->files = row->type == VALUE_FILE || row->type == VALUE_CONTENT;
@@ -64,8 +66,8 @@ static void complete_value(Completion *completion, const VerbRow *row, const cha
 static const VerbRow *next_argument(const Command *command)
 {
     VERB_EACH(command->verb, ROW_ARGUMENT, row)
-        if (!command_value(command, row->name) || row->flags & ROW_MANY)
-            return row;
+    if (!command_value(command, row->name) || row->flags & ROW_MANY)
+        return row;
     return NULL;
 }
 
@@ -138,7 +140,8 @@ static const char zsh_script[] =
     "    done < <(%1$s complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\n"
     "    (( $#found )) && _describe -t words %1$s found\n"
     "}\n"
-    "if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _%2$s \"$@\"; else compdef _%2$s %1$s; fi\n";
+    "if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _%2$s \"$@\"; else compdef _%2$s %1$s; "
+    "fi\n";
 
 bool completion_script(const Program *program, const char *shell, FILE *to)
 {

@@ -8,9 +8,9 @@
 typedef struct Completion {
     // Every candidate is a line in `text`: the word, a tab, its explanation.
     StrBuf text;
-    bool files;              // the shell shall complete file names
-    const VerbRow *wanted;   // the row of the word, when objects of its noun can stand here
-    Command command;         // as far as it was understood
+    bool files;            // the shell shall complete file names
+    const VerbRow *wanted; // the row of the word, when objects of its noun can stand here
+    Command command;       // as far as it was understood
 } Completion;
 
 // `words` without the program's name; the last one is incomplete and may be "".

@@ -12,9 +12,9 @@ static const struct {
     int status;
     ExitCode code;
 } status_rows[] = {
-    {200, EXIT_OK},        {400, EXIT_INVALID},   {401, EXIT_UNAUTHENTICATED},
-    {403, EXIT_FORBIDDEN}, {404, EXIT_NOT_FOUND}, {408, EXIT_TIMED_OUT},
-    {409, EXIT_CONFLICT},  {410, EXIT_NOT_FOUND}, {413, EXIT_INVALID},
+    {200, EXIT_OK},          {400, EXIT_INVALID},   {401, EXIT_UNAUTHENTICATED},
+    {403, EXIT_FORBIDDEN},   {404, EXIT_NOT_FOUND}, {408, EXIT_TIMED_OUT},
+    {409, EXIT_CONFLICT},    {410, EXIT_NOT_FOUND}, {413, EXIT_INVALID},
     {503, EXIT_UNREACHABLE},
 };
 

@@ -17,12 +17,14 @@ char *verb_usage(const VerbRow *verb)
 {
     AUTO_STRBUF usage = {0};
     strbuf_adds(&usage, "");
-    VERB_EACH(verb, ROW_ARGUMENT, row) {
+    VERB_EACH(verb, ROW_ARGUMENT, row)
+    {
         bool maybe = row->flags & ROW_MAYBE;
         strbuf_addf(&usage, " %s%s%s%s", maybe ? "[" : "", row->name,
                     row->flags & ROW_MANY ? "..." : "", maybe ? "]" : "");
     }
-    VERB_EACH(verb, ROW_OPTION, row) {
+    VERB_EACH(verb, ROW_OPTION, row)
+    {
         AUTO_FREE char *option = option_usage(row);
         if (row->flags & ROW_REQUIRED)
             strbuf_addf(&usage, " %s", option);
@@ -58,8 +60,8 @@ static void item_print(const char *left, const char *text, FILE *to)
 static void option_print(const VerbRow *option, FILE *to)
 {
     AUTO_FREE char *usage = option_usage(option);
-    const char *more = option->flags & ROW_MANY   ? " Can be given several times."
-                       : option->flags & ROW_SOLE ? " May be left out when there is only one."
+    const char *more = option->flags & ROW_MANY       ? " Can be given several times."
+                       : option->flags & ROW_SOLE     ? " May be left out when there is only one."
                        : option->flags & ROW_REQUIRED ? " Must be given."
                                                       : "";
     AUTO_FREE char *fallback =
@@ -79,11 +81,15 @@ static bool is_own(const VerbRow *verb, const VerbRow *option)
 static void options_print(const Program *program, const VerbRow *verb, bool own, FILE *to)
 {
     bool first = true;
-    OPTION_EACH(program, verb, option) {
+    OPTION_EACH(program, verb, option)
+    {
         if ((verb && is_own(verb, option)) != own || option->flags & ROW_HIDDEN)
             continue;
         if (first)
-            fprintf(to, "\n%s:\n", own ? "Options" : verb ? "Common options" : "Options of all verbs");
+            fprintf(to, "\n%s:\n",
+                    own    ? "Options"
+                    : verb ? "Common options"
+                           : "Options of all verbs");
         first = false;
         option_print(option, to);
     }
@@ -96,7 +102,8 @@ static void verb_help(const Program *program, const VerbRow *verb, FILE *to)
             verb->noun, verb->name, usage);
     wrapped_print(verb->help ? verb->help : "", 0, to);
     bool first = true;
-    VERB_EACH(verb, ROW_ARGUMENT, row) {
+    VERB_EACH(verb, ROW_ARGUMENT, row)
+    {
         fputs(first ? "\nArguments:\n" : "", to);
         first = false;
         AUTO_FREE char *placeholder = row_placeholder(row);
@@ -117,7 +124,8 @@ static void noun_help(const Program *program, const char *noun, FILE *to)
     if (row)
         fprintf(to, "\n%s: %s\n", noun, row->help);
     fputc('\n', to);
-    PROGRAM_EACH(program, verb) {
+    PROGRAM_EACH(program, verb)
+    {
         if (strncmp(verb->noun, noun, length) || (verb->noun[length] && verb->noun[length] != ' '))
             continue;
         AUTO_FREE char *usage = verb_usage(verb);
@@ -132,15 +140,16 @@ static char *noun_verbs(const Program *program, const char *noun)
     AUTO_STRBUF names = {0};
     strbuf_adds(&names, "");
     PROGRAM_EACH(program, verb)
-        if (!strcmp(verb->noun, noun))
-            strbuf_addf(&names, "%s%s", names.length ? ", " : "", verb->name);
+    if (!strcmp(verb->noun, noun))
+        strbuf_addf(&names, "%s%s", names.length ? ", " : "", verb->name);
     return strbuf_take(&names);
 }
 
 static void nouns_print(const Program *program, FILE *to)
 {
     const char *last = "";
-    PROGRAM_EACH(program, verb) {
+    PROGRAM_EACH(program, verb)
+    {
         if (!*verb->noun || !strcmp(verb->noun, last))
             continue;
         last = verb->noun;
@@ -154,11 +163,11 @@ static void program_help(const Program *program, FILE *to)
     fprintf(to, "%s: %s\n\nUsage: %s NOUN VERB [ARGUMENT...] [OPTION...]\n\n", program->name,
             program->title, program->name);
     PROGRAM_EACH(program, verb)
-        if (!*verb->noun && verb->help) {
-            AUTO_FREE char *usage = verb_usage(verb);
-            AUTO_FREE char *left = memory_format("%s%s", verb->name, usage);
-            item_print(left, verb->help, to);
-        }
+    if (!*verb->noun && verb->help) {
+        AUTO_FREE char *usage = verb_usage(verb);
+        AUTO_FREE char *left = memory_format("%s%s", verb->name, usage);
+        item_print(left, verb->help, to);
+    }
     fputs("\nNouns and their verbs:\n", to);
     nouns_print(program, to);
     options_print(program, NULL, false, to);

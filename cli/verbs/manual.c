@@ -1,42 +1,7 @@
 // The manual page.
-#include <ctype.h>
-#include <string.h>
-
+#include "base/roff.h"
 #include "cli/verbs/exit_code.h"
 #include "cli/verbs/help.h"
-
-// Text as roff reads it: no requests at the start of a line, no escapes, real hyphens.
-static void roff_print(const char *text, FILE *to)
-{
-    if (*text == '.' || *text == '\'')
-        fputs("\\&", to);
-    for (; *text; text++)
-        if (*text == '\\')
-            fputs("\\e", to);
-        else if (*text == '-')
-            fputs("\\-", to);
-        else
-            fputc(*text, to);
-}
-
-static void section(const char *name, FILE *to)
-{
-    fprintf(to, ".SH %s\n", name);
-}
-
-static void paragraph(const char *text, FILE *to)
-{
-    roff_print(text, to);
-    fputc('\n', to);
-}
-
-static void item(const char *head, const char *text, FILE *to)
-{
-    fputs(".TP\n.B ", to);
-    roff_print(head, to);
-    fputc('\n', to);
-    paragraph(text, to);
-}
 
 static void manual_option(const VerbRow *option, FILE *to)
 {
@@ -44,27 +9,27 @@ static void manual_option(const VerbRow *option, FILE *to)
     AUTO_FREE char *text = option->value
                                ? memory_format("%s Default: %s.", option->help, option->value)
                                : memory_string(option->help);
-    item(usage, text, to);
+    roff_item(usage, text, to);
 }
 
 static void manual_verb(const Program *program, const VerbRow *verb, FILE *to)
 {
     AUTO_FREE char *usage = verb_usage(verb);
-    fputs(".SS ", to);
-    fprintf(to, "\"%s%s%s %s%s\"\n", program->name, *verb->noun ? " " : "", verb->noun, verb->name,
-            usage);
-    paragraph(verb->help, to);
+    AUTO_FREE char *title = memory_format("%s%s%s %s%s", program->name, *verb->noun ? " " : "",
+                                          verb->noun, verb->name, usage);
+    roff_subsection(title, to);
+    roff_paragraph(verb->help, to);
     VERB_EACH(verb, ROW_ARGUMENT, argument)
-        item(argument->name, argument->help, to);
+    roff_item(argument->name, argument->help, to);
     VERB_EACH(verb, ROW_OPTION, option)
-        manual_option(option, to);
+    manual_option(option, to);
 }
 
 static void manual_set(const char *title, const VerbRow *rows, FILE *to)
 {
     if (!rows)
         return;
-    fprintf(to, ".SS %s\n", title);
+    roff_subsection(title, to);
     for (; rows->name; rows++)
         if (!(rows->flags & ROW_HIDDEN))
             manual_option(rows, to);
@@ -72,41 +37,38 @@ static void manual_set(const char *title, const VerbRow *rows, FILE *to)
 
 static void manual_head(const Program *program, FILE *to)
 {
-    AUTO_FREE char *upper = memory_string(program->name);
-    for (char *at = upper; *at; at++)
-        *at = (char)toupper((unsigned char)*at);
-    fprintf(to, ".TH %s 1 \"\" \"Vireo %s\" \"Vireo\"\n", upper, VIREO_VERSION);
-    section("NAME", to);
-    roff_print(program->name, to);
+    roff_title(program->name, program->section, to);
+    roff_section("NAME", to);
+    roff_text(program->name, to);
     fputs(" \\- ", to);
-    paragraph(program->title, to);
-    section("SYNOPSIS", to);
+    roff_paragraph(program->title, to);
+    roff_section("SYNOPSIS", to);
     fputs(".B ", to);
-    roff_print(program->name, to);
+    roff_text(program->name, to);
     fputs("\n.I NOUN VERB\n[\\fIARGUMENT\\fR...] [\\fIOPTION\\fR...]\n", to);
-    section("DESCRIPTION", to);
-    paragraph(program->about, to);
+    roff_section("DESCRIPTION", to);
+    roff_paragraph(program->about, to);
 }
 
 void manual_print(const Program *program, FILE *to)
 {
     manual_head(program, to);
-    section("OPTIONS", to);
+    roff_section("OPTIONS", to);
     manual_set("Of all verbs", program->common, to);
     manual_set("Of verbs that list", program->listing, to);
     manual_set("Of verbs that can take long", program->waiting, to);
-    section("VERBS", to);
+    roff_section("VERBS", to);
     PROGRAM_EACH(program, verb)
-        if (verb->help)
-            manual_verb(program, verb, to);
-    section("EXIT STATUS", to);
+    if (verb->help)
+        manual_verb(program, verb, to);
+    roff_section("EXIT STATUS", to);
     for (size_t i = 0; i < exit_code_count; i++) {
         AUTO_FREE char *code = memory_format("%d", exit_code_rows[i].code);
-        item(code, exit_code_rows[i].text, to);
+        roff_item(code, exit_code_rows[i].text, to);
     }
     for (const ManualNote *note = program->notes; note && note->head; note++)
         if (note->text)
-            item(note->head, note->text, to);
+            roff_item(note->head, note->text, to);
         else
-            section(note->head, to);
+            roff_section(note->head, to);
 }

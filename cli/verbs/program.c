@@ -38,12 +38,11 @@ static int verb_run(Cli *cli, Fail *why)
     cli->verbose = command_flag(command, "verbose");
     cli->color = isatty(STDOUT_FILENO) && !(no_color && *no_color);
     int result = command->verb->run(cli, why);
+    if (result && fail_is_set(why))
+        failure_print(command->program, why);
     if (http_interrupted())
         return EXIT_INTERRUPTED;
-    if (!result)
-        return EXIT_OK;
-    failure_print(command->program, why);
-    return exit_code_of(why->code);
+    return result ? exit_code_of(why->code) : EXIT_OK;
 }
 
 static int program_run(Cli *cli, int result, bool nothing, Fail *why)

@@ -38,8 +38,8 @@ const VerbRow *program_next_verb(const Program *program, const VerbRow *after)
 const VerbRow *verb_find(const Program *program, const char *noun, const char *name)
 {
     PROGRAM_EACH(program, verb)
-        if (!strcmp(verb->noun, noun) && !strcmp(verb->name, name))
-            return verb;
+    if (!strcmp(verb->noun, noun) && !strcmp(verb->name, name))
+        return verb;
     return NULL;
 }
 
@@ -47,8 +47,8 @@ bool noun_begins(const Program *program, const char *noun)
 {
     size_t length = strlen(noun);
     PROGRAM_EACH(program, verb)
-        if (!strncmp(verb->noun, noun, length) && (!verb->noun[length] || verb->noun[length] == ' '))
-            return true;
+    if (!strncmp(verb->noun, noun, length) && (!verb->noun[length] || verb->noun[length] == ' '))
+        return true;
     return false;
 }
 
@@ -101,8 +101,8 @@ const VerbRow *option_next(const Program *program, const VerbRow *verb, const Ve
 const VerbRow *option_find(const Program *program, const VerbRow *verb, const char *name)
 {
     OPTION_EACH(program, verb, option)
-        if (!strcmp(option->name, name))
-            return option;
+    if (!strcmp(option->name, name))
+        return option;
     return NULL;
 }
 
@@ -133,9 +133,9 @@ const NounRow *noun_next_column(const NounRow *noun, const NounRow *after)
 char *row_placeholder(const VerbRow *row)
 {
     static const char *const words[_VALUE_MAX] = {
-        [VALUE_FLAG] = "",         [VALUE_TEXT] = "TEXT", [VALUE_SIZE] = "SIZE",
-        [VALUE_COUNT] = "NUMBER",  [VALUE_SECONDS] = "TIME", [VALUE_BOOLEAN] = "yes|no",
-        [VALUE_CPUS] = "CPUS",     [VALUE_FILE] = "FILE", [VALUE_CONTENT] = "FILE",
+        [VALUE_FLAG] = "",        [VALUE_TEXT] = "TEXT",    [VALUE_SIZE] = "SIZE",
+        [VALUE_COUNT] = "NUMBER", [VALUE_SECONDS] = "TIME", [VALUE_BOOLEAN] = "yes|no",
+        [VALUE_CPUS] = "CPUS",    [VALUE_FILE] = "FILE",    [VALUE_CONTENT] = "FILE",
     };
     if (row->type == VALUE_TEXT && row->of)
         return memory_string(row->of);

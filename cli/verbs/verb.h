@@ -8,7 +8,7 @@ typedef struct Command Command;
 typedef struct Cli Cli;
 
 typedef enum ValueType {
-    VALUE_FLAG,      // an option without value
+    VALUE_FLAG, // an option without value
     VALUE_TEXT,
     VALUE_SIZE,      // 10G
     VALUE_COUNT,     // 4
@@ -26,10 +26,10 @@ typedef enum RowKind { ROW_VERB, ROW_ARGUMENT, ROW_OPTION, ROW_CONSTANT } RowKin
 
 enum {
     ROW_REQUIRED = 1,
-    ROW_MANY = 2,   // can be given several times; of arguments: the last one
-    ROW_SOLE = 4,   // a reference that may be left out when there is only one such object
-    ROW_HIDDEN = 8, // works but is not shown
-    ROW_MAYBE = 16, // an argument that can be left out
+    ROW_MANY = 2,    // can be given several times; of arguments: the last one
+    ROW_SOLE = 4,    // a reference that may be left out when there is only one such object
+    ROW_HIDDEN = 8,  // works but is not shown
+    ROW_MAYBE = 16,  // an argument that can be left out
     ROW_SEARCH = 32, // only for nouns that can be searched
 };
 
@@ -46,7 +46,7 @@ typedef struct VerbRow {
     const char *done;  // what has happened then: "started"
     // Arguments and options.
     ValueType type;
-    const char *of;     // noun of a reference, words of a choice, else NULL
+    const char *of; // noun of a reference, words of a choice, else NULL
     int flags;
     const char *target; // where it goes: "cpu.topology" in the body, "?force" in the query
     const char *value;  // of a constant, JSON; of an option, what it has when it is not given
@@ -59,7 +59,7 @@ typedef enum Format {
     FORMAT_STORAGE, // status of a storage domain, which its data centre knows
     FORMAT_SIZE,
     FORMAT_COUNT,
-    FORMAT_YES,     // "yes" or "no"
+    FORMAT_YES, // "yes" or "no"
     FORMAT_TIME,
     FORMAT_AGE,     // since then
     FORMAT_CPUS,    // of a topology
@@ -96,22 +96,23 @@ typedef struct ManualNote {
 
 typedef struct Program {
     const char *name; // "vireo"
+    int section;      // of the manual
     const char *title, *about;
     const VerbRow *rows, *common, *listing, *waiting; // each ends with a row without name
-    const ManualNote *notes; // the manual page's end
+    const ManualNote *notes;                          // the manual page's end
 } Program;
 
 extern const Program vireo_program;
 
 // Rows of one kind behind a verb; NULL at the end. `after` NULL begins.
 const VerbRow *verb_next_row(const VerbRow *verb, const VerbRow *after, RowKind kind);
-#define VERB_EACH(verb, wanted, row)                                              \
-    for (const VerbRow *row = verb_next_row((verb), NULL, (wanted)); row;         \
+#define VERB_EACH(verb, wanted, row)                                      \
+    for (const VerbRow *row = verb_next_row((verb), NULL, (wanted)); row; \
          row = verb_next_row((verb), row, (wanted)))
 // The verb rows of a program.
 const VerbRow *program_next_verb(const Program *program, const VerbRow *after);
-#define PROGRAM_EACH(program, verb)                                            \
-    for (const VerbRow *verb = program_next_verb((program), NULL); verb;       \
+#define PROGRAM_EACH(program, verb)                                      \
+    for (const VerbRow *verb = program_next_verb((program), NULL); verb; \
          verb = program_next_verb((program), verb))
 
 const VerbRow *verb_find(const Program *program, const char *noun, const char *name);
@@ -121,8 +122,8 @@ bool noun_begins(const Program *program, const char *noun);
 const VerbRow *option_find(const Program *program, const VerbRow *verb, const char *name);
 // The next option a verb has, its own first; NULL at the end. `after` NULL begins.
 const VerbRow *option_next(const Program *program, const VerbRow *verb, const VerbRow *after);
-#define OPTION_EACH(program, verb, option)                                        \
-    for (const VerbRow *option = option_next((program), (verb), NULL); option;    \
+#define OPTION_EACH(program, verb, option)                                     \
+    for (const VerbRow *option = option_next((program), (verb), NULL); option; \
          option = option_next((program), (verb), option))
 bool verb_waits(const VerbRow *verb);
 
@@ -130,8 +131,8 @@ const NounRow *noun_find(const char *name);
 // True for the last word of a noun's path, with what stands before it: "/nics".
 bool noun_is_collection(const char *word);
 const NounRow *noun_next_column(const NounRow *noun, const NounRow *after);
-#define COLUMN_EACH(noun, column)                                              \
-    for (const NounRow *column = noun_next_column((noun), NULL); column;       \
+#define COLUMN_EACH(noun, column)                                        \
+    for (const NounRow *column = noun_next_column((noun), NULL); column; \
          column = noun_next_column((noun), column))
 
 // "SIZE", "VM", "spice|vnc": what stands for a value in usage lines. Caller frees.

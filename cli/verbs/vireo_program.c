@@ -31,7 +31,8 @@ static const VerbRow wait_rows[] = {
 static const ManualNote vireo_notes[] = {
     {"ENVIRONMENT", NULL},
     {"VIREO_CONNECTION", "A connection.json to use, as --connection."},
-    {"NO_COLOR", "When it is set to anything, no colours are used. They only ever are on terminals."},
+    {"NO_COLOR",
+     "When it is set to anything, no colours are used. They only ever are on terminals."},
     {"XDG_CONFIG_HOME", "Where the login is kept; else ~/.config."},
     {"XDG_CACHE_HOME", "Where tokens of connection files are kept; else ~/.cache."},
     {"FILES", NULL},
@@ -40,12 +41,13 @@ static const ManualNote vireo_notes[] = {
     {"connection.json", "An object with url, user, password and ca_file: a manager to use without "
                         "logging in."},
     {"SEE ALSO", NULL},
-    {"vireo-manager(1)", "The administrator's command on the manager's machine."},
+    {"vireo-manager(8)", "The administrator's command on the manager's machine."},
     {0},
 };
 
 const Program vireo_program = {
     .name = "vireo",
+    .section = 1,
     .title = "the command line of a Vireo manager",
     .about = "vireo shows and changes what a manager looks after: virtual machines, disks, hosts, "
              "storage and networks. Objects are given by name or by id. It speaks the REST API "

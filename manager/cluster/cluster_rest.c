@@ -5,6 +5,7 @@
 #include "manager/network/network_rules.h"
 #include "manager/rest/check.h"
 #include "manager/rest/reply.h"
+#include "manager/search/search.h"
 #include "model/cluster_level.h"
 #include "rest_handlers.h"
 
@@ -23,6 +24,27 @@ static bool is_of_data_center(const Request *request, const Entity *cluster, con
     return reference_is(ENTITY_OBJECT(cluster, Cluster)->data_center, id);
 }
 
+// What search= and max= leave of a data centre's clusters.
+static int search_of_data_center(Request *request, Items *items, const char *data_center)
+{
+    AUTO_ARRAY found = {0};
+    int64_t max = -1;
+    const char *text = request_parameter(request, "search");
+    int flags = request_flag(request, "case_sensitive", false) ? SEARCH_CASE_SENSITIVE : 0;
+    SearchFilter *filter = search_filter_new(request->manager, &request->arena, "clusters", text,
+                                             flags, &request->why);
+    if (!filter || request_integer(request, "max", &max))
+        return fail_to_errno(request->why.code);
+    items->view = cluster_view;
+    INVENTORY_EACH(request->manager->inventory, KIND_CLUSTER, cluster)
+    if (is_of_data_center(request, cluster, data_center) && search_filter_match(filter, cluster))
+        array_add(&found, cluster);
+    search_filter_arrange(filter, &found, max);
+    for (size_t i = 0; i < found.count; i++)
+        items_add_entity(items, found.items[i]);
+    return 0;
+}
+
 int cluster_list(Request *request, Items *items)
 {
     const char *data_center = request_id_of(request, "DataCenter");
@@ -31,6 +53,8 @@ int cluster_list(Request *request, Items *items)
     if (!data_center)
         return items_collect(request, items, KIND_CLUSTER, cluster_view);
     items_set_home(request, items, "/clusters");
+    if (request->http && request_parameter(request, "search"))
+        return search_of_data_center(request, items, data_center);
     return items_select(request, items, KIND_CLUSTER, cluster_view, is_of_data_center, data_center);
 }
 

@@ -64,7 +64,8 @@ typedef struct Wish {
 static int check_ids(Request *request, const ApiDisk *wanted)
 {
     Inventory *inventory = request->manager->inventory;
-    if ((wanted->id && !uuid_valid(wanted->id)) || (wanted->image_id && !uuid_valid(wanted->image_id)))
+    if ((wanted->id && !uuid_valid(wanted->id)) ||
+        (wanted->image_id && !uuid_valid(wanted->image_id)))
         return fail_set(&request->why, FAIL_INVALID, "disk: id and image_id are UUIDs.");
     Entity *same = wanted->id ? inventory_get(inventory, KIND_DISK, wanted->id) : NULL;
     if (same) {
@@ -77,10 +78,9 @@ static int check_ids(Request *request, const ApiDisk *wanted)
     if (!wanted->image_id)
         return 0;
     INVENTORY_EACH(inventory, KIND_DISK, disk)
-        if (!strcmp(ENTITY_OBJECT(disk, Disk)->image_id, wanted->image_id))
-            return fail_set(&request->why, FAIL_EXISTS,
-                            "%s. Disk %s has the image ID %s already.", doing, entity_name(disk),
-                            wanted->image_id);
+    if (!strcmp(ENTITY_OBJECT(disk, Disk)->image_id, wanted->image_id))
+        return fail_set(&request->why, FAIL_EXISTS, "%s. Disk %s has the image ID %s already.",
+                        doing, entity_name(disk), wanted->image_id);
     return 0;
 }
 
@@ -104,8 +104,7 @@ static int check_size(Request *request, ApiInteger size)
         return fail_set(&request->why, FAIL_REJECTED,
                         "%s. Disk's provisioned size has to be greater than 0.", doing);
     if (size.value > disk_size_max)
-        return fail_set(&request->why, FAIL_REJECTED,
-                        "%s. Disks have at most %lld TiB.", doing,
+        return fail_set(&request->why, FAIL_REJECTED, "%s. Disks have at most %lld TiB.", doing,
                         (long long)(disk_size_max >> 40));
     return 0;
 }
@@ -144,8 +143,8 @@ static int check_format(Request *request, const Wish *wish)
 
 static int wish_read(Request *request, const ApiDisk *wanted, Wish *wish)
 {
-    if (wanted->lun_storage || (wanted->storage_type &&
-                                wanted->storage_type != API_DISK_STORAGE_TYPE_IMAGE))
+    if (wanted->lun_storage ||
+        (wanted->storage_type && wanted->storage_type != API_DISK_STORAGE_TYPE_IMAGE))
         return fail_set(&request->why, FAIL_NOT_IMPLEMENTED,
                         "Disks that are LUNs or managed block storage are not implemented yet.");
     if (check_size(request, wanted->provisioned_size) || check_texts(request, wanted) ||
@@ -157,10 +156,11 @@ static int wish_read(Request *request, const ApiDisk *wanted, Wish *wish)
         return fail_to_errno(request->why.code);
     wish->incremental = wanted->backup == API_DISK_BACKUP_INCREMENTAL;
     wish->sparse = wanted->sparse != API_FALSE;
-    wish->format = wanted->format ? wanted->format
+    wish->format = wanted->format                      ? wanted->format
                    : wish->sparse || wish->incremental ? API_DISK_FORMAT_COW
                                                        : API_DISK_FORMAT_RAW;
-    wish->size = (wanted->provisioned_size.value + CAPACITY_STEP - 1) / CAPACITY_STEP * CAPACITY_STEP;
+    wish->size =
+        (wanted->provisioned_size.value + CAPACITY_STEP - 1) / CAPACITY_STEP * CAPACITY_STEP;
     wish->reserve = wish->sparse ? wanted->initial_size.value : wish->size;
     return check_format(request, wish);
 }
@@ -203,10 +203,9 @@ static void wish_fill(const Wish *wish, ApiDocument *draft, const char *alias)
         disk->qcow_version = API_QCOW_VERSION_QCOW2_V3;
     disk->shareable = API_BOOL(wanted->shareable == API_TRUE);
     disk->propagate_errors = API_BOOL(wanted->propagate_errors == API_TRUE);
-    disk->wipe_after_delete =
-        wanted->wipe_after_delete
-            ? wanted->wipe_after_delete
-            : ENTITY_OBJECT(wish->domain, StorageDomain)->wipe_after_delete;
+    disk->wipe_after_delete = wanted->wipe_after_delete
+                                  ? wanted->wipe_after_delete
+                                  : ENTITY_OBJECT(wish->domain, StorageDomain)->wipe_after_delete;
     disk->backup = wish->incremental ? API_DISK_BACKUP_INCREMENTAL : API_DISK_BACKUP_NONE;
     disk->content_type = wanted->content_type ? wanted->content_type : API_DISK_CONTENT_TYPE_DATA;
     disk->storage_type = API_DISK_STORAGE_TYPE_IMAGE;

@@ -29,7 +29,7 @@ static TaskGoal judge_extended(Operation *operation, const Json *answer, int cod
     if (!answer)
         return TASK_GOAL_UNKNOWN;
     return disk_volume_capacity(answer) >= wanted_size(operation) ? TASK_GOAL_REACHED
-                                                                 : TASK_GOAL_MISSED;
+                                                                  : TASK_GOAL_MISSED;
 }
 
 static void keep_sizes(Operation *operation, Change *change, const Json *answer)

@@ -25,8 +25,7 @@ static int check_growth(Request *request, const Entity *disk, int64_t size)
         return fail_set(&request->why, FAIL_STATE,
                         "%s. Its storage domain is attached to no data center.", doing);
     if (object->status == API_DISK_STATUS_ILLEGAL)
-        return fail_set(&request->why, FAIL_STATE, "%s. Disk %s is illegal.", doing,
-                        object->alias);
+        return fail_set(&request->why, FAIL_STATE, "%s. Disk %s is illegal.", doing, object->alias);
     Entity *domain = inventory_get(manager->inventory, KIND_STORAGE_DOMAIN, place.storage_domain);
     if (request_check_free(request, domain, LOCK_SHARED) ||
         storage_domain_check_active(manager, domain, doing, &request->why))
@@ -44,8 +43,8 @@ static int check_members(Request *request, const Entity *disk, const ApiDisk *wa
         return fail_set(&request->why, FAIL_INVALID,
                         "disk.alias: it must have 1 to %d bytes and no line breaks.", ALIAS_MAX);
     if (wanted->shareable == API_TRUE && !raw)
-        return fail_set(&request->why, FAIL_REJECTED,
-                        "%s. Shareable disks need the format raw.", doing);
+        return fail_set(&request->why, FAIL_REJECTED, "%s. Shareable disks need the format raw.",
+                        doing);
     if (wanted->backup == API_DISK_BACKUP_INCREMENTAL && raw)
         return fail_set(&request->why, FAIL_REJECTED,
                         "%s. Incremental backup needs the format cow.", doing);
@@ -121,11 +120,11 @@ int disk_plan_update(Request *request, Change *change, Entity *disk, const ApiDi
 {
     int64_t size =
         (wanted->provisioned_size.value + CAPACITY_STEP - 1) / CAPACITY_STEP * CAPACITY_STEP;
-    bool grows = wanted->provisioned_size.set &&
-                 size != ENTITY_OBJECT(disk, Disk)->provisioned_size.value;
+    bool grows =
+        wanted->provisioned_size.set && size != ENTITY_OBJECT(disk, Disk)->provisioned_size.value;
     *ret_operation = NULL;
-    if (request_check_free(request, disk, LOCK_EXCLUSIVE) ||
-        check_members(request, disk, wanted) || (grows && check_growth(request, disk, size)))
+    if (request_check_free(request, disk, LOCK_EXCLUSIVE) || check_members(request, disk, wanted) ||
+        (grows && check_growth(request, disk, size)))
         return fail_to_errno(request->why.code);
     ApiDocument *draft = change_edit(change, disk);
     disk_merge(draft, wanted);

@@ -131,8 +131,8 @@ int domain_disk_list(Request *request, Items *items)
                         domain ? domain : "(none)");
     items->view = disk_view;
     INVENTORY_EACH(inventory, KIND_DISK, disk)
-        if (!unregistered && lies_on(disk, domain))
-            items_add_entity(items, disk);
+    if (!unregistered && lies_on(disk, domain))
+        items_add_entity(items, disk);
     items_sort(items);
     return 0;
 }
@@ -163,8 +163,8 @@ int domain_file_list(Request *request, Items *items)
     if (!domain)
         return fail_to_errno(request->why.code);
     INVENTORY_EACH(request->manager->inventory, KIND_DISK, disk)
-        if (is_iso_on(disk, domain->id))
-            items_add_value(items, file_of(request, disk, domain->id));
+    if (is_iso_on(disk, domain->id))
+        items_add_value(items, file_of(request, disk, domain->id));
     return 0;
 }
 
@@ -173,10 +173,10 @@ int domain_file_get(Request *request, Items *items)
     Entity *domain = request_entity(request, 0, KIND_STORAGE_DOMAIN);
     const char *id = request_id(request, 1);
     INVENTORY_EACH(request->manager->inventory, KIND_DISK, disk)
-        if (domain && is_iso_on(disk, domain->id) &&
-            (!strcmp(disk->id, id) || !strcmp(entity_name(disk), id))) {
-            items_add_value(items, file_of(request, disk, domain->id));
-            return 0;
-        }
+    if (domain && is_iso_on(disk, domain->id) &&
+        (!strcmp(disk->id, id) || !strcmp(entity_name(disk), id))) {
+        items_add_value(items, file_of(request, disk, domain->id));
+        return 0;
+    }
     return fail_set(&request->why, FAIL_NOT_FOUND, "There is no file %s.", id);
 }

@@ -16,7 +16,8 @@ typedef struct EventRow {
 } EventRow;
 
 static const EventRow event_rows[_EVENT_MAX] = {
-#define EVENT(name, code, severity, text) [EVENT_##name] = {#name, text, code, API_LOG_SEVERITY_##severity},
+#define EVENT(name, code, severity, text) \
+    [EVENT_##name] = {#name, text, code, API_LOG_SEVERITY_##severity},
 #include "manager/events/events.def"
 #undef EVENT
 };
@@ -121,10 +122,10 @@ static char *event_text(const Change *change, const char *template, const EventF
     return strbuf_take(&text);
 }
 
-#define EVENT_LINK(member, Type)                                          \
-    if (facts->member) {                                                  \
-        event->member = ARENA_NEW(arena, Type);                           \
-        event->member->id = arena_string(arena, facts->member->id);       \
+#define EVENT_LINK(member, Type)                                    \
+    if (facts->member) {                                            \
+        event->member = ARENA_NEW(arena, Type);                     \
+        event->member->id = arena_string(arena, facts->member->id); \
     }
 
 static void event_link(Arena *arena, ApiEvent *event, const Cause *cause, const EventFacts *facts)
@@ -264,7 +265,7 @@ static void event_log_push(EventLog *log, ApiDocument *event)
         log->first = (log->first + 1) % EVENTS_IN_MEMORY;
         log->count--;
     }
-    log->ring[(log->first + log->count++) % EVENTS_IN_MEMORY] = api_document_ref(event);
+    log->ring[(log->first + log->count++) % EVENTS_IN_MEMORY] = api_document_pack(event);
     if (event_id(event) > log->last_id)
         log->last_id = event_id(event);
 }

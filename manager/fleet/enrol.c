@@ -168,7 +168,8 @@ void enrol_handle_token(Manager *manager, Http *http, const char *rest)
 int enrol_free_number(const Manager *manager)
 {
     bool taken[HOST_NUMBER_MAX + 1] = {false};
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
+    {
         int64_t number = ENTITY_OBJECT(host, Host)->number.value;
         if (number > 0 && number <= HOST_NUMBER_MAX)
             taken[number] = true;
@@ -258,7 +259,8 @@ static void enrol_take(Enrol *enrol, Entity *token)
         memcpy(enrol->host, known->id, UUID_SIZE);
     Cause cause = {.source = http_peer(enrol->http)};
     Change *change = change_new(manager, &cause);
-    enrol_fill(enrol, known ? change_edit(change, known) : change_add(change, KIND_HOST, enrol->host),
+    enrol_fill(enrol,
+               known ? change_edit(change, known) : change_add(change, KIND_HOST, enrol->host),
                object, number);
     change_remove(change, token);
     event_add(change, EVENT_VDS_REGISTER_SUCCEEDED,

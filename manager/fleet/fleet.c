@@ -17,10 +17,10 @@ typedef struct Monitor {
     Fleet *fleet;
     Entity *host; // a reference
     List node;
-    bool asking;         // a call of the current step is under way
+    bool asking;              // a call of the current step is under way
     bool capable, pool_ready; // steps of coming up that are done with this connection
     int64_t next_stats_ms, next_vms_ms, next_capabilities_ms, retry_ms;
-    uint64_t turn;       // grows with every connection: answers of older ones are dropped
+    uint64_t turn; // grows with every connection: answers of older ones are dropped
 } Monitor;
 
 struct Fleet {
@@ -66,39 +66,40 @@ Entity *fleet_host_of_data_center(Manager *manager, const Entity *data_center)
     if (spm && host_usable(spm))
         return spm;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-        if (host_usable(host) && host_data_center(manager, host) == data_center)
-            return host;
+    if (host_usable(host) && host_data_center(manager, host) == data_center)
+        return host;
     return NULL;
 }
 
 Entity *fleet_host_of_cluster(Manager *manager, const char *cluster)
 {
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-        if (host_usable(host) && !strcmp(ENTITY_OBJECT(host, Host)->cluster->id, cluster))
-            return host;
+    if (host_usable(host) && !strcmp(ENTITY_OBJECT(host, Host)->cluster->id, cluster))
+        return host;
     return NULL;
 }
 
 bool fleet_host_returns(const Entity *host)
 {
     ApiHostStatus status = host_state(host)->status;
-    return host_state(host)->link && (status == API_HOST_STATUS_CONNECTING ||
-                                      status == API_HOST_STATUS_INITIALIZING ||
-                                      status == API_HOST_STATUS_UNASSIGNED);
+    return host_state(host)->link &&
+           (status == API_HOST_STATUS_CONNECTING || status == API_HOST_STATUS_INITIALIZING ||
+            status == API_HOST_STATUS_UNASSIGNED);
 }
 
 bool fleet_hosts_return(Manager *manager, const Entity *data_center)
 {
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-        if (host_data_center(manager, host) == data_center && fleet_host_returns(host))
-            return true;
+    if (host_data_center(manager, host) == data_center && fleet_host_returns(host))
+        return true;
     return false;
 }
 
 void fleet_explain_no_host(Manager *manager, const Entity *data_center, Fail *why)
 {
     AUTO_STRBUF text = {0};
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
+    {
         const HostState *state = host_state(host);
         if (host_data_center(manager, host) != data_center)
             continue;
@@ -124,7 +125,8 @@ Entity *fleet_storage_manager(Manager *manager, const Entity *data_center, Fail 
 
 // ---- status
 
-static void host_set_status(Manager *manager, Entity *host, ApiHostStatus status, const char *reason)
+static void host_set_status(Manager *manager, Entity *host, ApiHostStatus status,
+                            const char *reason)
 {
     HostState *state = host_state(host);
     bool changed = state->status != status;
@@ -493,7 +495,8 @@ Fleet *fleet_new(Manager *manager)
 // A VM is where it was, until its host says what has become of it.
 static void vms_take_places(Manager *manager)
 {
-    INVENTORY_EACH(manager->inventory, KIND_VM, vm) {
+    INVENTORY_EACH(manager->inventory, KIND_VM, vm)
+    {
         const ApiHost *place = ENTITY_OBJECT(vm, Vm)->host;
         Entity *host = place ? inventory_get(manager->inventory, KIND_HOST, place->id) : NULL;
         if (!host)
@@ -507,7 +510,7 @@ void fleet_start(Fleet *fleet)
 {
     vms_take_places(fleet->manager);
     INVENTORY_EACH(fleet->manager->inventory, KIND_HOST, host)
-        monitor_start(fleet, host);
+    monitor_start(fleet, host);
     uv_timer_start(&fleet->tick, fleet_tick, 0, TICK_MS);
 }
 

@@ -291,9 +291,9 @@ static void link_connect(HostLink *link)
 {
     const ApiHost *host = ENTITY_OBJECT(link->host, Host);
     int port = host->port.set ? (int)host->port.value : VDSM_PORT;
-    link->stream = stream_connect(link->manager->loop, host->address, port,
-                                  link->manager->agent_tls, host->address, CONNECT_MS,
-                                  &link_handlers, link);
+    link->stream =
+        stream_connect(link->manager->loop, host->address, port, link->manager->agent_tls,
+                       host->address, CONNECT_MS, &link_handlers, link);
     stream_set_input_limit(link->stream, STOMP_BODY_MAX + STOMP_HEAD_MAX);
 }
 

@@ -70,8 +70,8 @@ static void nic_address(Arena *arena, ApiHostNic *nic, const Json *from)
     nic->ip->netmask = arena_string(arena, json_get_string(from, "netmask"));
     nic->ip->gateway = arena_string(arena, json_get_string(from, "gateway"));
     nic->ip->version = API_IP_VERSION_V4;
-    nic->boot_protocol = json_get_bool(from, "dhcpv4", false) ? API_BOOT_PROTOCOL_DHCP
-                                                              : API_BOOT_PROTOCOL_STATIC;
+    nic->boot_protocol =
+        json_get_bool(from, "dhcpv4", false) ? API_BOOT_PROTOCOL_DHCP : API_BOOT_PROTOCOL_STATIC;
 }
 
 static void nics_add(const Entity *host, ApiDocument *document, const Json *group, bool bridged)
@@ -115,11 +115,11 @@ void report_capabilities(Manager *manager, Entity *host, const Json *caps)
     nics_add(host, document, json_get(caps, "nics"), false);
     nics_add(host, document, json_get(caps, "bridges"), true);
     if (state->hardware)
-        object->hardware_information = api_clone(
-            arena, &api_type_hardware_information,
-            ((ApiHost *)state->hardware->object)->hardware_information
-                ? ((ApiHost *)state->hardware->object)->hardware_information
-                : ARENA_NEW(arena, ApiHardwareInformation));
+        object->hardware_information =
+            api_clone(arena, &api_type_hardware_information,
+                      ((ApiHost *)state->hardware->object)->hardware_information
+                          ? ((ApiHost *)state->hardware->object)->hardware_information
+                          : ARENA_NEW(arena, ApiHardwareInformation));
     api_document_unref(state->hardware);
     state->hardware = document;
     state->accelerated = json_get_bool(caps, "kvmEnabled", false);
@@ -171,7 +171,8 @@ static void host_nics(HostState *state, const Json *network, double seconds)
         nic->sent = (uint64_t)json_get_integer(one, "tx", 0);
         nic->speed = json_get_integer(one, "speed", 0) * 1000000;
         nic->up = status && !strcmp(status, "up");
-        if (before && seconds > 0 && nic->received >= before->received && nic->sent >= before->sent) {
+        if (before && seconds > 0 && nic->received >= before->received &&
+            nic->sent >= before->sent) {
             nic->receive_rate = (double)(nic->received - before->received) / seconds;
             nic->send_rate = (double)(nic->sent - before->sent) / seconds;
         }

@@ -92,7 +92,8 @@ static void take_guest(VmState *state, const Json *vm)
 {
     const Json *nics = json_get(vm, "netIfaces"), *os = json_get(vm, "guestOsInfo");
     const Json *zone = json_get(vm, "guestTimezone");
-    if (!json_get(vm, "guestFQDN") && !nics)
+    const char *name = json_get_string(vm, "guestFQDN");
+    if ((!name || !*name) && !nics)
         return; // the agent has not spoken yet; what was known stays
     vm_state_forget_guest(state);
     set_text(&state->fqdn, json_get_string(vm, "guestFQDN"));
@@ -111,8 +112,8 @@ static void take_guest(VmState *state, const Json *vm)
         GuestNic *nic = &state->guest_nics[state->guest_nic_count++];
         nic->name = memory_string(json_get_string(one, "name"));
         nic->mac = memory_string(json_get_string(one, "hw"));
-        nic->addresses = take_addresses(json_get(one, "inet"), json_get(one, "inet6"),
-                                        &nic->address_count);
+        nic->addresses =
+            take_addresses(json_get(one, "inet"), json_get(one, "inet6"), &nic->address_count);
     }
     state->disk_mapping = json_copy(json_get(vm, "diskMapping"));
     state->disk_usage = json_copy(json_get(vm, "disksUsage"));
@@ -196,7 +197,10 @@ static const char *pause_text(const char *code)
 {
     static const struct {
         const char *code, *text;
-    } rows[] = {{"ENOSPC", "enospc"}, {"EIO", "eio"}, {"EPERM", "eperm"}, {"EOTHER", "eother"},
+    } rows[] = {{"ENOSPC", "enospc"},
+                {"EIO", "eio"},
+                {"EPERM", "eperm"},
+                {"EOTHER", "eother"},
                 {"NOERR", "noerr"}};
     for (size_t i = 0; code && i < COUNT_OF(rows); i++)
         if (!strcmp(rows[i].code, code))
@@ -266,9 +270,8 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
     vm_state_set_host(entity, host);
     remember_place(manager, entity, host);
     state->status = now;
-    set_text(&state->status_detail, now == API_VM_STATUS_PAUSED
-                                        ? pause_text(json_get_string(vm, "pauseCode"))
-                                        : NULL);
+    set_text(&state->status_detail,
+             now == API_VM_STATUS_PAUSED ? pause_text(json_get_string(vm, "pauseCode")) : NULL);
     int64_t elapsed = json_get_integer(vm, "elapsedTime", -1);
     if (elapsed >= 0) {
         state->elapsed_s = elapsed;

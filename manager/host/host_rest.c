@@ -26,15 +26,17 @@ static int check_name(Request *request, const char *name, const Entity *except)
 static int check_address(Request *request, const char *address, const Entity *except)
 {
     if (!address || !*address || strlen(address) > 253 || strpbrk(address, " /<>\",;"))
-        return fail_set(&request->why, FAIL_INVALID, "host.address: \"%s\" is no host name or IP "
-                                                     "address.",
+        return fail_set(&request->why, FAIL_INVALID,
+                        "host.address: \"%s\" is no host name or IP "
+                        "address.",
                         address ? address : "");
-    INVENTORY_EACH(request->manager->inventory, KIND_HOST, host) {
+    INVENTORY_EACH(request->manager->inventory, KIND_HOST, host)
+    {
         const ApiHost *object = ENTITY_OBJECT(host, Host);
         if (host == except || !object->address || strcmp(object->address, address))
             continue;
-        fail_set(&request->why, FAIL_EXISTS,
-                 "Cannot add Host. Host %s has the address %s already.", entity_name(host), address);
+        fail_set(&request->why, FAIL_EXISTS, "Cannot add Host. Host %s has the address %s already.",
+                 entity_name(host), address);
         fail_object(&request->why, host->id);
         return fail_to_errno(FAIL_EXISTS);
     }
@@ -138,8 +140,8 @@ void host_update(Request *request)
     object->root_password = NULL;
     object->status = API_HOST_STATUS_UNSET;
     object->cluster = ARENA_NEW(&draft->arena, ApiCluster);
-    object->cluster->id = arena_string(
-        &draft->arena, cluster ? cluster->id : ENTITY_OBJECT(host, Host)->cluster->id);
+    object->cluster->id =
+        arena_string(&draft->arena, cluster ? cluster->id : ENTITY_OBJECT(host, Host)->cluster->id);
     event_add(change, request->method->event, &(EventFacts){.host = host});
     commit_and_watch(request, change, host->id);
 }
@@ -161,6 +163,15 @@ static void host_want(Request *request, ApiHostStatus wanted, const char *reason
 
 void host_activate(Request *request)
 {
+    Entity *host = request_entity(request, 0, KIND_HOST);
+    if (host && host_state(host)->status == API_HOST_STATUS_UP &&
+        ENTITY_OBJECT(host, Host)->wanted == API_HOST_STATUS_UP)
+        fail_set(&request->why, FAIL_STATE, "Cannot activate Host. Host %s is up already.",
+                 entity_name(host));
+    if (fail_is_set(&request->why)) {
+        reply_fail(request);
+        return;
+    }
     host_want(request, API_HOST_STATUS_UP, NULL);
 }
 

@@ -11,9 +11,11 @@ typedef struct HostFigures {
     double ksm, user, system, idle, load, boot;
 } HostFigures;
 
-#define ROW(name, text, unit, type, member)                                                      \
-    {name, text, API_STATISTIC_KIND_GAUGE, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type,     \
-     offsetof(HostFigures, member)}
+#define ROW(name, text, unit, type, member)                                                     \
+    {                                                                                           \
+        name, text, API_STATISTIC_KIND_GAUGE, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type, \
+            offsetof(HostFigures, member)                                                       \
+    }
 
 static const StatisticRow host_rows[] = {
     ROW("memory.total", "Total memory", BYTES, INTEGER, memory_total),

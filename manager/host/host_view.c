@@ -18,7 +18,7 @@ static ApiSpm *spm_of(Arena *arena, const Request *request, const Entity *host)
     const Entity *data_center = host_data_center(request->manager, host);
     const DataCenterState *state = data_center ? data_center_state(data_center) : NULL;
     spm->priority = stored->spm && stored->spm->priority.set ? stored->spm->priority : API_INT(5);
-    spm->status = state && state->spm == host   ? API_SPM_STATUS_SPM
+    spm->status = state && state->spm == host  ? API_SPM_STATUS_SPM
                   : state && state->connecting ? API_SPM_STATUS_CONTENDING
                                                : API_SPM_STATUS_NONE;
     return spm;

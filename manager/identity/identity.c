@@ -212,7 +212,8 @@ static void login_done(uv_work_t *work, int status)
 
 static Entity *login_find(Identity *identity, const char *name)
 {
-    INVENTORY_EACH(identity->manager->inventory, KIND_USER, entity) {
+    INVENTORY_EACH(identity->manager->inventory, KIND_USER, entity)
+    {
         const char *principal = ENTITY_OBJECT(entity, User)->principal;
         size_t length = strcspn(principal, "@");
         bool bare = !strchr(name, '@') && strlen(name) == length;
@@ -391,8 +392,8 @@ static void request_found(const User *user, const Fail *why, void *argument)
     int64_t expires;
     login->user = *user;
     Change *change = change_new(request->manager, &request->cause);
-    login->token = identity_new_session(request->manager->identity, change, user, "ovirt-app-api",
-                                        &expires);
+    login->token =
+        identity_new_session(request->manager->identity, change, user, "ovirt-app-api", &expires);
     change_commit(change, persistent_durable, login);
 }
 

@@ -79,10 +79,12 @@ int permit_get(Request *request, Items *items)
 {
     const Role *role = role_of_path(request);
     const char *id = request_last_id(request);
+    char *end;
+    long number = strtol(id, &end, 10);
     if (!role)
         return fail_to_errno(request->why.code);
-    for (Permit permit = 0; permit < _PERMIT_MAX; permit++)
-        if (role_permits(role, permit) && permit_number(permit) == atoi(id)) {
+    for (Permit permit = 0; !*end && permit < _PERMIT_MAX; permit++)
+        if (role_permits(role, permit) && permit_number(permit) == number) {
             items_add_value(items, permit_view(&request->arena, permit, role->id));
             return 0;
         }

@@ -97,8 +97,8 @@ static void sso_logged_in(const User *user, const Fail *why, void *argument)
 {
     Sso *sso = argument;
     if (fail_is_set(why)) {
-        AUTO_FREE char *text = memory_format("access_denied: Cannot authenticate user: %s",
-                                             why->message);
+        AUTO_FREE char *text =
+            memory_format("access_denied: Cannot authenticate user: %s", why->message);
         sso_fail(sso, 400, "access_denied", text);
         return;
     }
@@ -126,7 +126,8 @@ static void sso_token(Sso *sso)
         sso_fail(sso, 400, "invalid_request", "username and password are required.");
         return;
     }
-    identity_login(sso->manager->identity, name, password, http_peer(sso->http), sso_logged_in, sso);
+    identity_login(sso->manager->identity, name, password, http_peer(sso->http), sso_logged_in,
+                   sso);
 }
 
 static void sso_revoke_durable(const Fail *why, void *argument)
@@ -201,8 +202,8 @@ static const struct {
     const char *path;
     void (*handle)(Sso *sso);
 } sso_rows[] = {
-    {"/oauth/token", sso_token},       {"/oauth/token-http-auth", sso_token},
-    {"/oauth/token-info", sso_info},   {"/oauth/revoke", sso_revoke},
+    {"/oauth/token", sso_token},         {"/oauth/token-http-auth", sso_token},
+    {"/oauth/token-info", sso_info},     {"/oauth/revoke", sso_revoke},
     {"/oauth/revoke-token", sso_revoke},
 };
 

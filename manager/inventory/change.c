@@ -153,8 +153,8 @@ static void edit_apply(Change *change, Edit *edit)
     uint64_t revision = inventory_next_revision(inventory);
     switch (edit->what) {
     case EDIT_ADD:
-        edit->entity = entity_ref(
-            inventory_insert(inventory, edit->kind, edit->id, edit->draft, revision));
+        edit->entity =
+            entity_ref(inventory_insert(inventory, edit->kind, edit->id, edit->draft, revision));
         if (edit->kind == KIND_OPERATION)
             operation_planned(change->manager, edit->entity);
         break;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "manager/inventory/mac_index.h"
 #include "manager/inventory/state.h"
@@ -17,8 +18,9 @@ typedef struct KindRow {
 struct Inventory {
     Map by_id[_KIND_MAX], by_name[_KIND_MAX];
     Array all[_KIND_MAX];
-    Map disk_vms; // disk id -> Array of VMs; keys are the inventory's own
-    MacIndex macs; // of the NICs of all VMs
+    Entity **ordered[_KIND_MAX]; // all, in the order of lists; NULL: to be made
+    Map disk_vms;                // disk id -> Array of VMs; keys are the inventory's own
+    MacIndex macs;               // of the NICs of all VMs
     uint64_t revision;
 };
 
@@ -110,6 +112,12 @@ const char *entity_name(const Entity *entity)
     return name ? name : "";
 }
 
+int entity_compare(const Entity *one, const Entity *other)
+{
+    int order = strcasecmp(entity_name(one), entity_name(other));
+    return order ? order : strcmp(one->id, other->id);
+}
+
 // ---- indexes
 
 static void index_name(Inventory *inventory, Entity *entity)
@@ -186,6 +194,12 @@ static void index_vm_macs(Inventory *inventory, const Entity *vm, bool add)
     }
 }
 
+static void forget_order(Inventory *inventory, Kind kind)
+{
+    free(inventory->ordered[kind]);
+    inventory->ordered[kind] = NULL;
+}
+
 static void inventory_index(Inventory *inventory, Entity *entity)
 {
     index_name(inventory, entity);
@@ -212,6 +226,7 @@ void inventory_restore(Inventory *inventory, Entity *entity)
     entity->removed = false;
     entity->position = all->count;
     array_add(all, entity);
+    forget_order(inventory, entity->kind);
     map_put(&inventory->by_id[entity->kind], entity->id, entity);
     inventory_index(inventory, entity);
 }
@@ -222,7 +237,7 @@ Entity *inventory_insert(Inventory *inventory, Kind kind, const char *id, ApiDoc
     Entity *entity = NEW(Entity);
     memcpy(entity->id, id, strnlen(id, UUID_SIZE - 1));
     entity->kind = kind;
-    entity->document = api_document_ref(document);
+    entity->document = api_document_pack(document);
     entity->revision = revision;
     entity->references = 1;
     size_t size = state_size(kind);
@@ -237,10 +252,13 @@ Entity *inventory_insert(Inventory *inventory, Kind kind, const char *id, ApiDoc
 void inventory_replace(Inventory *inventory, Entity *entity, ApiDocument *document,
                        uint64_t revision)
 {
+    ApiDocument *packed = api_document_pack(document);
+    const char *name = document_name(entity->kind, packed);
     inventory_unindex(inventory, entity);
-    api_document_ref(document);
+    if (strcmp(name ? name : "", entity_name(entity)))
+        forget_order(inventory, entity->kind);
     api_document_unref(entity->document);
-    entity->document = document;
+    entity->document = packed;
     entity->revision = revision;
     inventory_index(inventory, entity);
 }
@@ -249,6 +267,7 @@ void inventory_erase(Inventory *inventory, Entity *entity)
 {
     Array *all = &inventory->all[entity->kind];
     inventory_unindex(inventory, entity);
+    forget_order(inventory, entity->kind);
     map_remove(&inventory->by_id[entity->kind], entity->id);
     Entity *last = all->items[--all->count];
     all->items[entity->position] = last;
@@ -303,6 +322,23 @@ size_t inventory_count(const Inventory *inventory, Kind kind)
 Entity *const *inventory_all(const Inventory *inventory, Kind kind)
 {
     return (Entity *const *)inventory->all[kind].items;
+}
+
+static int by_name(const void *one, const void *other)
+{
+    return entity_compare(*(Entity *const *)one, *(Entity *const *)other);
+}
+
+Entity *const *inventory_by_name(Inventory *inventory, Kind kind)
+{
+    const Array *all = &inventory->all[kind];
+    Entity **ordered = inventory->ordered[kind];
+    if (ordered || !all->count)
+        return ordered;
+    ordered = inventory->ordered[kind] = NEW_ARRAY(Entity *, all->count);
+    memcpy(ordered, all->items, all->count * sizeof(Entity *));
+    qsort(ordered, all->count, sizeof(Entity *), by_name);
+    return ordered;
 }
 
 uint64_t inventory_revision(const Inventory *inventory)

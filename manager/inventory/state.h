@@ -10,9 +10,9 @@ typedef struct Fleet Fleet;
 typedef struct NicRates {
     char *name; // "vnet0" on VMs, "eth0" on hosts
     char *mac;
-    uint64_t received, sent; // bytes since start
+    uint64_t received, sent;        // bytes since start
     double receive_rate, send_rate; // bytes per second
-    int64_t speed;           // bits per second
+    int64_t speed;                  // bits per second
     bool up;
 } NicRates;
 
@@ -27,7 +27,7 @@ typedef struct HostState {
     ApiDocument *networks; // ApiHost with nics
     bool accelerated;      // KVM really executes
     char *accelerator_reason;
-    bool capable;          // capabilities were read
+    bool capable; // capabilities were read
     char *boot_id;
     // statistics
     double cpu_user, cpu_system, cpu_idle, cpu_load;
@@ -57,10 +57,10 @@ typedef struct VmDiskStats {
 } VmDiskStats;
 
 typedef struct VmState {
-    ApiVmStatus status; // 0: nobody has told yet; VMs without a host are down
-    Entity *entity;     // whose state this is
-    Entity *host;       // where it runs; a reference
-    List on_host;       // node in HostState.vms
+    ApiVmStatus status;        // 0: nobody has told yet; VMs without a host are down
+    Entity *entity;            // whose state this is
+    Entity *host;              // where it runs; a reference
+    List on_host;              // node in HostState.vms
     int64_t start_ms, stop_ms; // wall
     char *status_detail, *exit_message;
     int exit_code, exit_reason;
@@ -82,15 +82,15 @@ typedef struct VmState {
     int time_zone_offset;
     GuestNic *guest_nics;
     int guest_nic_count;
-    char *disk_mapping;   // JSON: serial -> name in the guest
-    char *disk_usage;     // JSON as the guest agent told
+    char *disk_mapping; // JSON: serial -> name in the guest
+    char *disk_usage;   // JSON as the guest agent told
     bool agent_seen;
     int64_t agent_seen_ms, stats_ms; // monotonic
-    int64_t notify_time;  // newest event or report seen, host's clock
+    int64_t notify_time;             // newest event or report seen, host's clock
     char *hash;
-    char *xml;            // of the running domain, for the logical names of devices
+    char *xml; // of the running domain, for the logical names of devices
     bool xml_is_old;
-    char *cdrom;          // path in the drive now
+    char *cdrom; // path in the drive now
 } VmState;
 
 typedef struct StorageDomainState {
@@ -98,10 +98,10 @@ typedef struct StorageDomainState {
     int64_t available, used;       // bytes; -1 unknown
     int64_t committed;             // bytes, as of the inventory's revision
     uint64_t committed_revision;
-    int code;                      // last error of the host's monitor
+    int code; // last error of the host's monitor
     double delay;
-    int64_t seen_ms;               // monotonic
-    bool low_space;                // below its warning limit
+    int64_t seen_ms; // monotonic
+    bool low_space;  // below its warning limit
     char *reason;
 } StorageDomainState;
 
@@ -111,15 +111,15 @@ typedef struct DiskState {
 } DiskState;
 
 typedef struct TransferState {
-    int64_t transferred; // bytes, as the host has told last
-    bool active;         // clients are connected
-    bool extend;         // a client has asked for more time
+    int64_t transferred;       // bytes, as the host has told last
+    bool active;               // clients are connected
+    bool extend;               // a client has asked for more time
     int64_t seen_ms, renew_ms; // monotonic: last sign of life; when the ticket must be renewed
 } TransferState;
 
 typedef struct DataCenterState {
-    Entity *spm; // host, a reference; NULL when none holds the lease
-    bool connecting; // an election is under way
+    Entity *spm;              // host, a reference; NULL when none holds the lease
+    bool connecting;          // an election is under way
     char last_spm[UUID_SIZE]; // who held it last, "" unknown
     int64_t elect_at_ms, space_at_ms, sweep_at_ms; // monotonic: not before
 } DataCenterState;

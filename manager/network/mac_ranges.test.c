@@ -1,5 +1,7 @@
 #include "base/test.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "manager/network/mac_ranges.h"
 #include "model/mac_address.h"

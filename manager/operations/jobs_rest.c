@@ -204,11 +204,17 @@ static size_t count_external(const Inventory *inventory)
     return count;
 }
 
+static int check_description(Request *request, const char *member, const char *text)
+{
+    if (text && !text[strspn(text, " \t\r\n")])
+        return fail_set(&request->why, FAIL_INVALID, "%s: it can't be empty.", member);
+    return request_check_text(request, member, text, CHECK_TEXT_MAX);
+}
+
 void job_add(Request *request)
 {
     const ApiJob *wanted = request->body;
-    int result =
-        request_check_text(request, "job.description", wanted->description, CHECK_TEXT_MAX);
+    int result = check_description(request, "job.description", wanted->description);
     if (!result && count_external(request->manager->inventory) >= EXTERNAL_JOBS_MAX)
         result = fail_set(&request->why, FAIL_CONFLICT,
                           "Cannot add job. There are %d external jobs already.", EXTERNAL_JOBS_MAX);
@@ -302,8 +308,7 @@ static int step_check(Request *request, const Entity *job)
 {
     uint32_t number;
     const ApiStep *wanted = request->body;
-    int result =
-        request_check_text(request, "step.description", wanted->description, CHECK_TEXT_MAX);
+    int result = check_description(request, "step.description", wanted->description);
     if (!result && ENTITY_OBJECT(job, Operation)->steps.count >= EXTERNAL_STEPS_MAX)
         result = fail_set(&request->why, FAIL_CONFLICT, "Cannot add step. Job %s has %d already.",
                           job->id, EXTERNAL_STEPS_MAX);

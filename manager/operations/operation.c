@@ -51,14 +51,14 @@ const ApiOperationContext *operation_context(const Operation *operation)
 Cause operation_cause(const Operation *operation)
 {
     const ApiOperation *row = operation_row(operation);
-    return (Cause){.user = row->user,
-                   .user_name = row->user_name,
-                   .correlation = row->correlation_id};
+    return (Cause){
+        .user = row->user, .user_name = row->user_name, .correlation = row->correlation_id};
 }
 
 // ---- locks
 
-static void lock_take(Operations *operations, Operation *operation, const char *object, bool exclusive)
+static void lock_take(Operations *operations, Operation *operation, const char *object,
+                      bool exclusive)
 {
     LockHolders *holders = map_get(&operations->locks, object);
     if (!holders) {
@@ -109,8 +109,7 @@ static Operation *lock_conflict(Manager *manager, const char *object, LockMode m
 {
     LockHolders *holders = map_get(&manager->operations->locks, object);
     for (size_t i = 0; holders && i < holders->holders.count; i++)
-        if (mode == LOCK_EXCLUSIVE ||
-            (LockMode)(intptr_t)holders->modes.items[i] == LOCK_EXCLUSIVE)
+        if (mode == LOCK_EXCLUSIVE || (LockMode)(intptr_t)holders->modes.items[i] == LOCK_EXCLUSIVE)
             return holders->holders.items[i];
     return NULL;
 }
@@ -269,6 +268,8 @@ void operation_planned(Manager *manager, Entity *row)
 {
     const OperationKind *kind =
         operations_kind(manager->operations, ENTITY_OBJECT(row, Operation)->kind);
+    if (ENTITY_OBJECT(row, Operation)->external == API_TRUE)
+        return;  // others do it and report
     if (!kind) { // kinds.c has no row for it
         log_error("operation.unknown", LOG_ID("operation", row->id), "No such kind: %s.",
                   ENTITY_OBJECT(row, Operation)->kind);
@@ -321,7 +322,8 @@ static void operation_run_step(Operation *operation)
     OperationAct act = operation->undoing ? step->undo : step->act;
     operation->turn++;
     operation->running = true;
-    crash_point("operation", operation->kind->name, step->name, operation->undoing ? "undo" : "before");
+    crash_point("operation", operation->kind->name, step->name,
+                operation->undoing ? "undo" : "before");
     if (act)
         act(operation);
     else
@@ -367,7 +369,7 @@ static void operation_advanced(const Fail *why, void *argument)
     Operation *operation = argument;
     operation->commits--;
     if (operation->closing || operation->commits)
-        return; // a later change (a cancellation) decides how it goes on
+        return;             // a later change (a cancellation) decides how it goes on
     if (fail_is_set(why)) { // the store is in trouble: the step stays, and is observed again
         log_warn("operation.store", LOG_ID("operation", operation->entity->id),
                  "The advance could not be stored; it will be tried again.");
@@ -392,7 +394,8 @@ void operation_done_with(Operation *operation, Change *change)
     ApiOperation *row = draft->object;
     int64_t step = row->step.value;
     crash_point("operation", operation->kind->name,
-                step >= 0 && step < operation->kind->count ? operation->kind->steps[step].name : "end",
+                step >= 0 && step < operation->kind->count ? operation->kind->steps[step].name
+                                                           : "end",
                 operation->undoing ? "undone" : "after");
     operation->running = false;
     operation_mark_step(row, step,
@@ -532,9 +535,9 @@ static void operation_finish(Operation *operation)
     crash_point("operation", operation->kind->name, "end", undone ? "undo" : "before");
     row->phase = API_OPERATION_PHASE_ENDED;
     row->end_time = API_INT(clock_wall_ms());
-    row->status = !undone                          ? API_JOB_STATUS_FINISHED
+    row->status = !undone                      ? API_JOB_STATUS_FINISHED
                   : row->cancelled == API_TRUE ? API_JOB_STATUS_ABORTED
-                                                   : API_JOB_STATUS_FAILED;
+                                               : API_JOB_STATUS_FAILED;
     if (operation->kind->finish)
         operation->kind->finish(operation, change, &operation->why);
     operation_commit(operation, change, operation_ended);
@@ -613,8 +616,7 @@ char *operation_title(Manager *manager, const Entity *entity)
     for (const char *mark; (mark = strstr(at, "${"));) {
         const char *end = strchr(mark, '}');
         strbuf_add(&text, at, (size_t)(mark - at));
-        strbuf_adds(&text,
-                    title_value(manager, row->context, mark + 2, (size_t)(end - mark - 2)));
+        strbuf_adds(&text, title_value(manager, row->context, mark + 2, (size_t)(end - mark - 2)));
         at = end + 1;
     }
     strbuf_adds(&text, at);
@@ -660,7 +662,8 @@ void operations_expire(Operations *operations)
     Manager *manager = operations->manager;
     int64_t now = clock_wall_ms();
     Change *change = NULL;
-    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity) {
+    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity)
+    {
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         int64_t kept = row->status == API_JOB_STATUS_FINISHED ? OPERATION_SUCCESS_KEPT_MS
                                                               : OPERATION_FAILURE_KEPT_MS;
@@ -709,7 +712,8 @@ Operations *operations_new(Manager *manager)
 void operations_resume(Operations *operations)
 {
     Manager *manager = operations->manager;
-    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity) {
+    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity)
+    {
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         const OperationKind *kind = operations_kind(operations, row->kind);
         if (row->phase == API_OPERATION_PHASE_ENDED || row->external == API_TRUE)
@@ -720,8 +724,8 @@ void operations_resume(Operations *operations)
                       row->kind);
             continue;
         }
-        log_notice("operation.resume", LOG_ID("operation", entity->id),
-                   "%s goes on at step %lld.", kind->name, (long long)row->step.value);
+        log_notice("operation.resume", LOG_ID("operation", entity->id), "%s goes on at step %lld.",
+                   kind->name, (long long)row->step.value);
         Operation *operation = operation_new(manager, entity, kind);
         operation_load_fault(operation);
         operation->begun = true;
@@ -743,7 +747,8 @@ void operations_free(Operations *operations)
     AUTO_FAIL why = {0};
     if (!operations)
         return;
-    fail_set(&why, FAIL_UNAVAILABLE, "The manager is stopping; the operation goes on after its start.");
+    fail_set(&why, FAIL_UNAVAILABLE,
+             "The manager is stopping; the operation goes on after its start.");
     LIST_EACH(&operations->running, Operation, node, operation)
         operation_leave(operation, &why);
     uv_close((uv_handle_t *)&operations->watch, operations_watch_closed);

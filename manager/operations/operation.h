@@ -24,7 +24,7 @@ typedef struct OperationStep {
     const char *name;  // in the store: never renamed
     const char *title; // for people, in /jobs
     OperationAct act, undo;
-    int silence_ms;    // without progress for so long raises an alarm; 0: two minutes
+    int silence_ms; // without progress for so long raises an alarm; 0: two minutes
 } OperationStep;
 
 typedef struct OperationKind {
@@ -43,19 +43,19 @@ struct Operation {
     Entity *entity; // the stored row; a reference
     List node;
     uv_timer_t timer;
-    bool begun;          // false: planned, its row on the way to the store; it holds its locks already
+    bool begun; // false: planned, its row on the way to the store; it holds its locks already
     bool closing;
-    int commits;         // changes of its row on their way to the store
+    int commits; // changes of its row on their way to the store
     int remember_delay_ms;
     // While a step runs.
     bool running, undoing;
     uint64_t turn;       // grows with each step: late answers of earlier ones are told apart
     int64_t progress_ms; // monotonic
     bool alarmed;
-    int progress_percent; // of the current step, -1 unknown
-    void *scratch;       // the kind's own, freed with free() when the operation ends
+    int progress_percent;     // of the current step, -1 unknown
+    void *scratch;            // the kind's own, freed with free() when the operation ends
     char follower[UUID_SIZE]; // begins when this one has ended; "" when there is none
-    Fail why;            // the failure that made it undo
+    Fail why;                 // the failure that made it undo
     // Waiting for the end: requests with async=false, other operations.
     List waiters;
 };
@@ -99,7 +99,8 @@ Cause operation_cause(const Operation *operation);
 // A change to be committed with operation_done_with(): the step's results and the advance become
 // durable together.
 Change *operation_change(Operation *operation);
-ApiOperationContext *operation_edit_context(Operation *operation, Change *change, Arena **ret_arena);
+ApiOperationContext *operation_edit_context(Operation *operation, Change *change,
+                                            Arena **ret_arena);
 void operation_done(Operation *operation);
 void operation_done_with(Operation *operation, Change *change);
 // Call the step again after so long (polling a host's task).

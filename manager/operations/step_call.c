@@ -92,7 +92,8 @@ Entity *step_host(const Operation *operation)
 
 Entity *step_storage_domain(const Operation *operation)
 {
-    return step_object(operation, KIND_STORAGE_DOMAIN, operation_context(operation)->storage_domain);
+    return step_object(operation, KIND_STORAGE_DOMAIN,
+                       operation_context(operation)->storage_domain);
 }
 
 Entity *step_data_center(const Operation *operation)

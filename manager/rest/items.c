@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "manager/search/search.h"
 
@@ -71,9 +70,7 @@ void items_add_value(Items *items, const void *value)
 
 static int items_by_name(const void *one, const void *other)
 {
-    const Item *left = one, *right = other;
-    int order = strcasecmp(entity_name(left->entity), entity_name(right->entity));
-    return order ? order : strcmp(left->entity->id, right->entity->id);
+    return entity_compare(((const Item *)one)->entity, ((const Item *)other)->entity);
 }
 
 void items_sort(Items *items)
@@ -89,15 +86,12 @@ int items_select(Request *request, Items *items, Kind kind, ItemView *view, Item
     items->view = view;
     if (request->http && request_integer(request, "max", &max))
         return fail_to_errno(request->why.code);
-    INVENTORY_EACH(request->manager->inventory, kind, entity)
-        if (!match || match(request, entity, argument))
-            items_add_entity(items, entity);
-    items_sort(items);
-    while (max >= 0 && items->count > (size_t)max) {
-        Item *last = &items->items[--items->count];
-        entity_unref(last->entity);
-        api_document_unref(last->document);
-    }
+    Inventory *inventory = request->manager->inventory;
+    Entity *const *all = inventory_by_name(inventory, kind);
+    size_t count = inventory_count(inventory, kind);
+    for (size_t i = 0; i < count && (max < 0 || items->count < (size_t)max); i++)
+        if (!match || match(request, all[i], argument))
+            items_add_entity(items, all[i]);
     return 0;
 }
 
@@ -147,6 +141,16 @@ ApiWriter request_writer(Request *request, StrBuf *out)
                        .argument = request};
 }
 
+static const char *item_href(Arena *scratch, const char *base, const char *id)
+{
+    size_t before = strlen(base), length = strlen(id);
+    char *href = arena_alloc(scratch, before + length + 2);
+    memcpy(href, base, before);
+    href[before] = '/';
+    memcpy(href + before + 1, id, length);
+    return href;
+}
+
 void items_write(Request *request, ApiWriter *writer, const Items *items, size_t number,
                  const char *element, const ApiFollow *follow)
 {
@@ -159,13 +163,16 @@ void items_write(Request *request, ApiWriter *writer, const Items *items, size_t
         memcpy(view, items->items[number].part, items->type->size);
     const ApiHead *head = view;
     ApiPlace place = {0};
-    route_names(items->service, &place.links, &place.actions);
+    if (items->service) {
+        place.links = items->service->links;
+        place.actions = items->service->actions;
+    }
     if (head->href)
         place.href = head->href;
     else if (items->single)
         place.href = items->base;
     else if (head->id)
-        place.href = arena_format(&scratch, "%s/%s", items->base, head->id);
+        place.href = item_href(&scratch, items->base, head->id);
     place.extra = items->extra_links;
     if (items->service == rest_root)
         place.href = "";
@@ -214,8 +221,8 @@ static bool items_expand(ApiWriter *writer, const void *object, const ApiPlace *
     if (good && !(field->flags & API_LIST))
         good = items.count == 1;
     for (size_t i = 0; good && i < items.count; i++)
-        items_write(request, writer, &items, i,
-                    field->flags & API_LIST ? field->item : field->name, follow);
+        items_write(request, writer, &items, i, field->flags & API_LIST ? field->item : field->name,
+                    follow);
     items_done(&items);
     return good;
 }

@@ -20,8 +20,8 @@ struct Items {
     ItemView *view; // NULL: the parts are shown as they are
     Item *items;
     size_t count, capacity;
-    const char *base;         // "/vms": hrefs are base/id
-    const RestService *service; // of one item, for its links and actions
+    const char *base;                // "/vms": hrefs are base/id
+    const RestService *service;      // of one item, for its links and actions
     const ApiExtraLink *extra_links; // of a single item, or NULL
     bool single;
 };

@@ -242,10 +242,8 @@ static void ending_durable(const Fail *why, void *argument)
 static Ending *ending_new(Request *request, ApiAction *result, int status, const char *path)
 {
     Ending *ending = NEW(Ending);
-    *ending = (Ending){.request = request,
-                       .result = result,
-                       .status = status,
-                       .path = memory_string(path)};
+    *ending = (Ending){
+        .request = request, .result = result, .status = status, .path = memory_string(path)};
     return ending;
 }
 

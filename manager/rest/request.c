@@ -73,8 +73,7 @@ int request_integer(Request *request, const char *name, int64_t *value)
 
 bool request_has_right(const Request *request, Permit permit)
 {
-    return role_permits(request->user.role, permit) ||
-           (permit == PERMIT_LOGIN && request->user.id);
+    return role_permits(request->user.role, permit) || (permit == PERMIT_LOGIN && request->user.id);
 }
 
 Entity *request_entity(Request *request, int number, Kind kind)
@@ -138,7 +137,8 @@ static bool request_add_parameters(Request *request, char *text, char separator)
         if (value)
             *value++ = 0;
         QueryParameter *parameter = ARENA_NEW(&request->arena, QueryParameter);
-        if (!http_decode(pair, separator == '&') || (value && !http_decode(value, separator == '&')))
+        if (!http_decode(pair, separator == '&') ||
+            (value && !http_decode(value, separator == '&')))
             return false;
         *parameter = (QueryParameter){pair, value ? value : "", request->query};
         request->query = parameter;
@@ -213,8 +213,9 @@ static int request_parse_switches(Request *request)
 {
     const char *version = http_header(request->http, "Version");
     if (version && *version && strcmp(version, "4"))
-        return fail_set(&request->why, FAIL_INVALID, "Version %.20s of the API is not spoken here; "
-                                                     "version 4 is.",
+        return fail_set(&request->why, FAIL_INVALID,
+                        "Version %.20s of the API is not spoken here; "
+                        "version 4 is.",
                         version);
     request->all_content =
         request_flag(request, "all_content", header_flag(request, "All-Content", false));
@@ -229,15 +230,15 @@ static int request_find_method(Request *request)
         const char *name;
         RestVerb verb;
     } verbs[] = {
-        {"GET", API_GET}, {"HEAD", API_GET}, {"POST", API_POST}, {"PUT", API_PUT},
-        {"DELETE", API_DELETE},
+        {"GET", API_GET}, {"HEAD", API_GET},      {"POST", API_POST},
+        {"PUT", API_PUT}, {"DELETE", API_DELETE},
     };
     const char *name = http_head(request->http)->method;
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         if (strcmp(verbs[i].name, name))
             continue;
-        RestVerb verb = request->route.action && verbs[i].verb == API_POST ? API_ACTION
-                                                                          : verbs[i].verb;
+        RestVerb verb =
+            request->route.action && verbs[i].verb == API_POST ? API_ACTION : verbs[i].verb;
         if (!request->route.action || verb == API_ACTION)
             request->method = route_method(&request->route, verb);
     }
@@ -250,6 +251,43 @@ static int request_find_method(Request *request)
                         route_service(&request->route)->name, request->method->name, name,
                         request->route.path);
     return 0;
+}
+
+// ---- parameters of the URL
+
+static int request_check_parameter(Request *request, const char *name, ApiKind kind,
+                                   const void *type)
+{
+    int64_t number;
+    const char *text = request_parameter(request, name);
+    if (!text || !*text)
+        return 0;
+    if (kind == API_BOOLEAN)
+        request_flag(request, name, false);
+    else if (kind == API_INTEGER)
+        request_integer(request, name, &number);
+    else if (kind == API_ENUM && !api_enum_find(type, text))
+        fail_set(&request->why, FAIL_INVALID, "%s: \"%.100s\" is not a known %s.", name, text,
+                 ((const ApiEnum *)type)->name);
+    return fail_is_set(&request->why) ? fail_to_errno(request->why.code) : 0;
+}
+
+// Handlers need not look: a value that can't be never reaches them.
+static int request_check_parameters(Request *request)
+{
+    static const RestParameter common[] = {
+        {"max", API_INTEGER, NULL},
+        {"async", API_BOOLEAN, NULL},
+        {"case_sensitive", API_BOOLEAN, NULL},
+    };
+    const RestMethod *method = request->method;
+    int result = 0;
+    for (size_t i = 0; !result && i < COUNT_OF(common); i++)
+        result = request_check_parameter(request, common[i].name, common[i].kind, NULL);
+    for (int i = 0; !result && i < method->parameter_count; i++)
+        result = request_check_parameter(request, method->parameters[i].name,
+                                         method->parameters[i].kind, method->parameters[i].type);
+    return result;
 }
 
 // ---- bodies
@@ -361,8 +399,8 @@ static int request_parse_body(Request *request)
                         "Bodies are application/xml or application/json, not \"%.100s\".", type);
     if (type && strcasestr(type, "x-www-form-urlencoded")) // what curl -d says of anything
         json = text[blank] == '{';
-    int result = json ? request_parse_json(request, text, length)
-                      : request_parse_xml(request, text, length);
+    int result =
+        json ? request_parse_json(request, text, length) : request_parse_xml(request, text, length);
     return result ? result : request_check_needs(request);
 }
 
@@ -397,7 +435,8 @@ static void request_authenticated(Request *request)
         fail_detail(&request->why, "the right %s is missing", permit_name(request->method->permit));
         fail_hint(&request->why, "Ask an administrator for a role that has it");
     }
-    if (fail_is_set(&request->why) || request_parse_body(request))
+    if (fail_is_set(&request->why) || request_check_parameters(request) ||
+        request_parse_body(request))
         reply_fail(request);
     else
         request_run(request);

@@ -29,7 +29,7 @@ typedef struct QueryParameter {
 } QueryParameter;
 
 typedef struct User {
-    const Entity *entity; // KIND_USER
+    const Entity *entity;  // KIND_USER
     const char *id, *name; // "admin@internal"
     const Role *role;
 } User;
@@ -44,7 +44,7 @@ struct Request {
     const char *prefix; // of hrefs, with /v4 when the client said so
     bool json, all_content, filter, head;
     const ApiFollow *follow;
-    void *body;         // object of method->body, NULL when there is none
+    void *body; // object of method->body, NULL when there is none
     User user;
     Cause cause;
     Fail why;
@@ -66,9 +66,6 @@ bool request_has_right(const Request *request, Permit permit);
 bool route_find(Arena *arena, const char *path, Route *ret);
 const RestService *route_service(const Route *route);
 const RestMethod *route_method(const Route *route, RestVerb verb);
-// Links and actions that objects of a service show.
-void route_names(const RestService *service, const char *const **ret_links,
-                 const char *const **ret_actions);
 
 // An entity by the id in the URL, or 404.
 Entity *request_entity(Request *request, int number, Kind kind);

@@ -4,13 +4,14 @@
 #include "base/clock.h"
 #include "manager/inventory/state.h"
 #include "manager/rest/items.h"
+#include "manager/storage/domain.h"
 #include "rest_handlers.h"
 
 // Collections that can be searched get a second link.
 static const char *const searchable[] = {
-    "clusters", "datacenters", "disks", "events", "hosts", "imagetransfers", "instancetypes",
-    "jobs", "networks", "storagedomains", "templates", "users", "vms", "vmpools", "vnicprofiles",
-    "macpools", "groups",
+    "clusters",      "datacenters", "disks",        "events",         "hosts",     "imagetransfers",
+    "instancetypes", "jobs",        "networks",     "storagedomains", "templates", "users",
+    "vms",           "vmpools",     "vnicprofiles", "macpools",       "groups",
 };
 
 static ApiApiSummaryItem *summary_item(Arena *arena, int64_t active, int64_t total)
@@ -25,7 +26,7 @@ static int64_t count_hosts_up(const Inventory *inventory)
 {
     int64_t count = 0;
     INVENTORY_EACH(inventory, KIND_HOST, host)
-        count += host_state(host)->status == API_HOST_STATUS_UP;
+    count += host_state(host)->status == API_HOST_STATUS_UP;
     return count;
 }
 
@@ -33,20 +34,21 @@ static int64_t count_vms_running(const Inventory *inventory)
 {
     int64_t count = 0;
     INVENTORY_EACH(inventory, KIND_VM, vm)
-        count += vm_state(vm)->host != NULL;
+    count += vm_state(vm)->host != NULL;
     return count;
 }
 
-static int64_t count_domains_active(const Inventory *inventory)
+static int64_t count_domains_active(Manager *manager)
 {
     int64_t count = 0;
-    INVENTORY_EACH(inventory, KIND_STORAGE_DOMAIN, domain)
-        count += storage_domain_state(domain)->status == API_STORAGE_DOMAIN_STATUS_ACTIVE;
+    INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain)
+    count += storage_domain_status(manager, domain) == API_STORAGE_DOMAIN_STATUS_ACTIVE;
     return count;
 }
 
-static ApiApiSummary *root_summary(Arena *arena, const Inventory *inventory)
+static ApiApiSummary *root_summary(Arena *arena, Manager *manager)
 {
+    const Inventory *inventory = manager->inventory;
     ApiApiSummary *summary = ARENA_NEW(arena, ApiApiSummary);
     int64_t users = (int64_t)inventory_count(inventory, KIND_USER);
     summary->hosts = summary_item(arena, count_hosts_up(inventory),
@@ -54,7 +56,7 @@ static ApiApiSummary *root_summary(Arena *arena, const Inventory *inventory)
     summary->vms = summary_item(arena, count_vms_running(inventory),
                                 (int64_t)inventory_count(inventory, KIND_VM));
     summary->storage_domains =
-        summary_item(arena, count_domains_active(inventory),
+        summary_item(arena, count_domains_active(manager),
                      (int64_t)inventory_count(inventory, KIND_STORAGE_DOMAIN));
     summary->users = summary_item(arena, users, users);
     return summary;
@@ -104,7 +106,7 @@ int root_get(Request *request, Items *items)
     api->special_objects->root_tag = ARENA_NEW(arena, ApiTag);
     api->special_objects->root_tag->id = UUID_ZERO;
     if (request->user.role && request->user.role->administrative)
-        api->summary = root_summary(arena, request->manager->inventory);
+        api->summary = root_summary(arena, request->manager);
     api->time = API_INT(clock_wall_ms());
     api->authenticated_user = api->effective_user = root_user(arena, request);
     items->extra_links = root_search_links(arena);

@@ -2,6 +2,7 @@
 // The rows are made from api/*.api (api_routes.c).
 #pragma once
 
+#include "api/codec/write.h"
 #include "api_types.h"
 #include "manager/events/event_log.h"
 #include "manager/identity/permit.h"
@@ -27,7 +28,7 @@ typedef struct RestParameter {
 typedef struct RestMethod {
     const char *name;
     RestVerb verb;
-    const char *action;  // for API_ACTION
+    const char *action; // for API_ACTION
     const ApiType *body, *result;
     bool result_is_list;
     const RestParameter *parameters;
@@ -55,6 +56,7 @@ struct RestService {
     int method_count;
     const RestLocator *locators;
     int locator_count;
+    const ApiTail *links, *actions; // that its objects show; NULL: none
 };
 
 extern const RestService *const rest_services[];

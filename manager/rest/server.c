@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "manager/console/serial_console.h"
 #include "manager/fleet/enrol.h"
 #include "manager/identity/identity.h"
 #include "manager/metrics.h"
@@ -117,6 +118,7 @@ static const PathRow path_rows[] = {
     {"/ovirt-engine/services/files/usbfilter.txt", false, handle_usb_filter},
     {"/ca.crt", false, handle_authority},
     {"/metrics", false, metrics_handle},
+    {"/vireo/console", true, serial_console_handle},
     {"/vireo/enrol", false, enrol_handle},
     {"/vireo/enrolment-token", false, enrol_handle_token},
     {"/", false, handle_welcome},

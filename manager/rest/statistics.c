@@ -57,8 +57,10 @@ typedef struct NicFigures {
 } NicFigures;
 
 #define ROW(name, text, kind, unit, type, member)                                                \
-    {name, text, API_STATISTIC_KIND_##kind, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type,    \
-     offsetof(NicFigures, member)}
+    {                                                                                            \
+        name, text, API_STATISTIC_KIND_##kind, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type, \
+            offsetof(NicFigures, member)                                                         \
+    }
 
 static const StatisticRow nic_rows[] = {
     ROW("data.current.rx", "Receive data rate", GAUGE, BYTES_PER_SECOND, DECIMAL, receive_rate),
@@ -89,10 +91,13 @@ void statistics_add_nic(Request *request, Items *items, const NicRates *rates, c
 
 // ---- the collections
 
-// The service above /statistics.
+// The object above /statistics.
 static StatisticsOf *provider_of(const Route *route)
 {
-    for (int i = route->depth - 1; i >= 0; i--)
+    int i = route->depth - 1;
+    while (i > 0 && strcmp(route->steps[i].service->name, "Statistics"))
+        i--;
+    if (--i >= 0)
         for (size_t row = 0; row < COUNT_OF(providers); row++)
             if (!strcmp(route->steps[i].service->name, providers[row].service))
                 return providers[row].provide;

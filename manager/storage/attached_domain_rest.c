@@ -30,8 +30,8 @@ int attached_domain_list(Request *request, Items *items)
         return fail_to_errno(request->why.code);
     items->view = attached_storage_domain_view;
     INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain)
-        if (storage_domain_data_center(manager, domain) == data_center)
-            items_add_entity(items, domain);
+    if (storage_domain_data_center(manager, domain) == data_center)
+        items_add_entity(items, domain);
     items_sort(items);
     return 0;
 }
@@ -85,8 +85,9 @@ static int count_domains(const Manager *manager, const Entity *data_center, bool
     int count = 0;
     pool_domains(manager, data_center, &domains);
     for (size_t i = 0; i < domains.count; i++)
-        count += !active_only ||
-                 ENTITY_OBJECT((Entity *)domains.items[i], StorageDomain)->wanted_active == API_TRUE;
+        count +=
+            !active_only ||
+            ENTITY_OBJECT((Entity *)domains.items[i], StorageDomain)->wanted_active == API_TRUE;
     return count;
 }
 
@@ -136,8 +137,8 @@ static Entity *activating_host(Request *request, const Entity *domain, const Ent
     }
     Entity *host = fleet_host_of_data_center(manager, data_center);
     if (!host) {
-        fail_set(&request->why, FAIL_NO_HOST,
-                 "%s. There is no active Host in the Data Center.", doing);
+        fail_set(&request->why, FAIL_NO_HOST, "%s. There is no active Host in the Data Center.",
+                 doing);
         fleet_explain_no_host(manager, data_center, &request->why);
     }
     return host;
@@ -252,16 +253,17 @@ static int check_detach(Request *request, const Entity *domain, const Entity *da
     if (storage_domain_committed(manager, domain)) {
         fail_set(&request->why, FAIL_CONFLICT, "%s. There are disks on storage domain %s.", doing,
                  entity_name(domain));
-        fail_hint(&request->why, "Move or remove them first, or destroy the domain: "
-                                 "DELETE /storagedomains/%s?destroy=true",
+        fail_hint(&request->why,
+                  "Move or remove them first, or destroy the domain: "
+                  "DELETE /storagedomains/%s?destroy=true",
                   domain->id);
         return fail_to_errno(FAIL_CONFLICT);
     }
     *ret_host = last ? fleet_host_of_data_center(manager, data_center)
                      : fleet_storage_manager(manager, data_center, &request->why);
     if (!*ret_host && last) {
-        fail_set(&request->why, FAIL_NO_HOST,
-                 "%s. There is no active Host in the Data Center.", doing);
+        fail_set(&request->why, FAIL_NO_HOST, "%s. There is no active Host in the Data Center.",
+                 doing);
         fleet_explain_no_host(manager, data_center, &request->why);
     }
     return *ret_host ? 0 : fail_to_errno(request->why.code);

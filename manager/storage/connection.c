@@ -15,7 +15,8 @@ static bool text_same(const char *one, const char *other)
 static Entity *connection_like(const Manager *manager, const ApiHostStorage *storage,
                                const Entity *host)
 {
-    INVENTORY_EACH(manager->inventory, KIND_STORAGE_CONNECTION, connection) {
+    INVENTORY_EACH(manager->inventory, KIND_STORAGE_CONNECTION, connection)
+    {
         const ApiStorageConnection *known = ENTITY_OBJECT(connection, StorageConnection);
         bool local = known->type == API_STORAGE_TYPE_LOCALFS;
         if (known->type == storage->type && text_same(known->address, storage->address) &&
@@ -130,7 +131,8 @@ const char *connection_add(Change *change, const ApiHostStorage *storage, const 
 
 Entity *connection_domain(const Manager *manager, const Entity *connection)
 {
-    INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain) {
+    INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain)
+    {
         const ApiStorageConnection *used = ENTITY_OBJECT(domain, StorageDomain)->connection;
         if (used && !strcmp(used->id, connection->id))
             return domain;

@@ -1,14 +1,17 @@
 // Storage connections, of all domains and of one.
 #include <string.h>
 
+#include "manager/rest/check.h"
 #include "manager/rest/reply.h"
 #include "manager/storage/connection.h"
 #include "rest_handlers.h"
 
 int storage_connection_list(Request *request, Items *items)
 {
+    if (request_check_parents(request)) // also of an iSCSI bond
+        return fail_to_errno(request->why.code);
     INVENTORY_EACH(request->manager->inventory, KIND_STORAGE_CONNECTION, connection)
-        items_add_entity(items, connection);
+    items_add_entity(items, connection);
     items->view = NULL;
     for (size_t i = 0; i < items->count; i++)
         items->items[i].part = items->items[i].document->object;

@@ -24,7 +24,7 @@ static ApiDiskProfile *profile_of(Request *request, const Entity *domain)
 int disk_profile_list(Request *request, Items *items)
 {
     INVENTORY_EACH(request->manager->inventory, KIND_STORAGE_DOMAIN, domain)
-        items_add_value(items, profile_of(request, domain));
+    items_add_value(items, profile_of(request, domain));
     return 0;
 }
 
@@ -33,10 +33,10 @@ int disk_profile_get(Request *request, Items *items)
     char id[UUID_SIZE];
     const char *wanted = request_id(request, 0);
     INVENTORY_EACH(request->manager->inventory, KIND_STORAGE_DOMAIN, domain)
-        if (!strcmp(disk_profile_id(domain->id, id), wanted)) {
-            items_add_value(items, profile_of(request, domain));
-            return 0;
-        }
+    if (!strcmp(disk_profile_id(domain->id, id), wanted)) {
+        items_add_value(items, profile_of(request, domain));
+        return 0;
+    }
     return fail_set(&request->why, FAIL_NOT_FOUND, "There is no disk profile with the id %s.",
                     wanted);
 }

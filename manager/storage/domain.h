@@ -19,8 +19,7 @@ int storage_domain_check_active(Manager *manager, const Entity *domain, const ch
 // Fails when `bytes` more would leave less than the domain's critical limit.
 int storage_domain_check_space(const Entity *domain, int64_t bytes, const char *doing, Fail *why);
 // Names the first VM that runs with a disk on it, or returns false.
-bool storage_domain_running_vm(const Manager *manager, const Entity *domain,
-                               const char **ret_name);
+bool storage_domain_running_vm(const Manager *manager, const Entity *domain, const char **ret_name);
 
 ItemView storage_domain_view, attached_storage_domain_view;
 

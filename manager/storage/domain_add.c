@@ -46,8 +46,7 @@ static int check_host(Request *request, Entity *host, ApiStorageType type)
     const Entity *data_center = host_data_center(request->manager, host);
     if (host_state(host)->status != API_HOST_STATUS_UP) {
         fail_set(&request->why, FAIL_NO_HOST, "%s. Host %s is %s, not up.", doing,
-                 entity_name(host),
-                 api_enum_name(&api_enum_host_status, host_state(host)->status));
+                 entity_name(host), api_enum_name(&api_enum_host_status, host_state(host)->status));
         fail_hint(&request->why, "Activate the host, or choose another one");
         return fail_to_errno(FAIL_NO_HOST);
     }
@@ -75,8 +74,7 @@ typedef struct Addition {
 static int addition_check(Request *request, Addition *addition)
 {
     const ApiStorageDomain *wanted = request->body;
-    addition->host =
-        request_reference(request, KIND_HOST, wanted->host, "storage_domain.host");
+    addition->host = request_reference(request, KIND_HOST, wanted->host, "storage_domain.host");
     if (!addition->host || storage_of_request(request, wanted->storage, addition->host,
                                               &addition->storage, &addition->connection))
         return fail_to_errno(request->why.code);
@@ -116,9 +114,9 @@ static void addition_plan(Request *request, Change *change, Addition *addition)
     Arena *arena;
     const ApiStorageDomain *wanted = request->body;
     bool import = wanted->import == API_TRUE;
-    const char *connection =
-        addition->connection ? addition->connection->id
-                             : connection_add(change, addition->storage, addition->host);
+    const char *connection = addition->connection
+                                 ? addition->connection->id
+                                 : connection_add(change, addition->storage, addition->host);
     ApiDocument *draft = change_add(change, KIND_STORAGE_DOMAIN, import ? wanted->id : NULL);
     const ApiStorageDomain *domain = draft->object;
     addition_fill(addition, draft, wanted, connection);
@@ -169,10 +167,9 @@ static void write_creation(Operation *operation, JsonWriter *writer)
 {
     const ApiStorageDomain *domain = ENTITY_OBJECT(step_storage_domain(operation), StorageDomain);
     bool remote = domain->storage->address && *domain->storage->address;
-    AUTO_FREE char *place = remote
-                                ? memory_format("%s:%s", domain->storage->address,
-                                                domain->storage->path)
-                                : memory_string(domain->storage->path);
+    AUTO_FREE char *place =
+        remote ? memory_format("%s:%s", domain->storage->address, domain->storage->path)
+               : memory_string(domain->storage->path);
     json_add_integer(writer, "domainType", pool_storage_type_number(domain->storage->type));
     json_add_string(writer, "typeArgs", place);
     json_add_string(writer, "name", domain->name);

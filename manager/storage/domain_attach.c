@@ -26,10 +26,10 @@ static Entity *only_host(const Manager *manager, const Entity *data_center, int 
     Entity *found = NULL;
     *ret_count = 0;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-        if (host_data_center(manager, host) == data_center) {
-            found = host;
-            ++*ret_count;
-        }
+    if (host_data_center(manager, host) == data_center) {
+        found = host;
+        ++*ret_count;
+    }
     return found;
 }
 
@@ -45,10 +45,11 @@ static int check_local(Manager *manager, const ApiStorageDomain *domain, const E
                         doing);
     Entity *host = only_host(manager, data_center, &count);
     if (count != 1)
-        return fail_set(why, FAIL_CONFLICT,
-                        "%s. Data center %s has local storage, so it must have exactly one host; it "
-                        "has %d.",
-                        doing, entity_name(data_center), count);
+        return fail_set(
+            why, FAIL_CONFLICT,
+            "%s. Data center %s has local storage, so it must have exactly one host; it "
+            "has %d.",
+            doing, entity_name(data_center), count);
     Entity *connection =
         domain->connection
             ? inventory_get(manager->inventory, KIND_STORAGE_CONNECTION, domain->connection->id)
@@ -256,7 +257,8 @@ static void write_leave(Operation *operation, JsonWriter *writer)
     bool first = context_first(operation);
     json_add_string(writer, "masterSdUUID", master && !first ? master->id : UUID_ZERO);
     json_add_integer(writer, "masterVersion",
-                     data_center ? ENTITY_OBJECT(data_center, DataCenter)->master_version.value : 0);
+                     data_center ? ENTITY_OBJECT(data_center, DataCenter)->master_version.value
+                                 : 0);
     json_add_bool(writer, "force", first);
 }
 

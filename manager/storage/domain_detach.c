@@ -44,9 +44,8 @@ static void deactivated(Operation *operation)
 
 static void deactivate_answered(Operation *operation, const Json *result, const Fail *why, int code)
 {
-    Entity *host = step_data_center(operation)
-                       ? data_center_state(step_data_center(operation))->spm
-                       : NULL;
+    Entity *host =
+        step_data_center(operation) ? data_center_state(step_data_center(operation))->spm : NULL;
     (void)result;
     if (!fail_is_set(why))
         deactivated(operation);
@@ -193,15 +192,16 @@ static void write_detachment(Operation *operation, JsonWriter *writer)
     json_add_string(writer, "masterSdUUID",
                     master && !context_last(operation) ? master->id : UUID_ZERO);
     json_add_integer(writer, "masterVersion",
-                     data_center ? ENTITY_OBJECT(data_center, DataCenter)->master_version.value : 0);
+                     data_center ? ENTITY_OBJECT(data_center, DataCenter)->master_version.value
+                                 : 0);
     json_add_bool(writer, "force", context_last(operation));
 }
 
 static void detach_asked(Operation *operation, const Json *result, const Fail *why, int code)
 {
     (void)code;
-    Entity *host = context_last(operation) ? domain_step_host(operation)
-                                           : domain_step_manager(operation);
+    Entity *host =
+        context_last(operation) ? domain_step_host(operation) : domain_step_manager(operation);
     if (!host)
         return;
     if (fail_is_set(why))

@@ -132,10 +132,10 @@ static void destroy(Request *request, Entity *domain)
     event_add(change, request->method->event,
               &(EventFacts){.storage_domain = domain, .name = entity_name(domain)});
     INVENTORY_EACH(request->manager->inventory, KIND_DISK, disk)
-        if (disk_is_on(disk, domain)) {
-            forget_attachments(change, disk);
-            change_remove(change, disk);
-        }
+    if (disk_is_on(disk, domain)) {
+        forget_attachments(change, disk);
+        change_remove(change, disk);
+    }
     remove_with_connection(change, domain);
     commit_and_remove(request, change);
 }
@@ -187,8 +187,7 @@ static void remove_formatting(Request *request, Entity *domain, const Entity *ho
     Arena *arena;
     const char *id;
     Change *change = change_new(request->manager, &request->cause);
-    ApiOperationContext *context =
-        operation_plan(change, &storage_domain_remove_kind, &arena, &id);
+    ApiOperationContext *context = operation_plan(change, &storage_domain_remove_kind, &arena, &id);
     context->storage_domain = arena_string(arena, domain->id);
     context->host = arena_string(arena, host->id);
     context->text = arena_string(arena, entity_name(domain));

@@ -52,8 +52,7 @@ void storage_domain_update(Request *request)
     Entity *domain = request_entity(request, 0, KIND_STORAGE_DOMAIN);
     if (!domain || request_check_free(request, domain, LOCK_EXCLUSIVE) ||
         (wanted->name && domain_check_name(request, wanted->name, domain)) ||
-        domain_check_limits(request, wanted,
-                            ENTITY_OBJECT(domain, StorageDomain)->storage->type)) {
+        domain_check_limits(request, wanted, ENTITY_OBJECT(domain, StorageDomain)->storage->type)) {
         reply_fail(request);
         return;
     }

@@ -65,15 +65,17 @@ static bool disk_is_on(const Entity *disk, const Entity *domain)
 // All domains in one pass over the disks, once for each revision of the inventory.
 static void count_committed(const Inventory *inventory)
 {
-    INVENTORY_EACH(inventory, KIND_STORAGE_DOMAIN, domain) {
+    INVENTORY_EACH(inventory, KIND_STORAGE_DOMAIN, domain)
+    {
         storage_domain_state(domain)->committed = 0;
         storage_domain_state(domain)->committed_revision = inventory_revision(inventory);
     }
-    INVENTORY_EACH(inventory, KIND_DISK, disk) {
+    INVENTORY_EACH(inventory, KIND_DISK, disk)
+    {
         const ApiDisk *object = ENTITY_OBJECT(disk, Disk);
         for (uint32_t i = 0; i < object->storage_domains.count; i++) {
-            Entity *domain = inventory_get(inventory, KIND_STORAGE_DOMAIN,
-                                           object->storage_domains.items[i]->id);
+            Entity *domain =
+                inventory_get(inventory, KIND_STORAGE_DOMAIN, object->storage_domains.items[i]->id);
             if (domain)
                 storage_domain_state(domain)->committed += object->provisioned_size.value;
         }
@@ -90,7 +92,8 @@ int64_t storage_domain_committed(const Manager *manager, const Entity *domain)
 
 bool storage_domain_running_vm(const Manager *manager, const Entity *domain, const char **ret_name)
 {
-    INVENTORY_EACH(manager->inventory, KIND_DISK, disk) {
+    INVENTORY_EACH(manager->inventory, KIND_DISK, disk)
+    {
         const Array *vms = inventory_disk_vms(manager->inventory, disk->id);
         for (size_t i = 0; vms && disk_is_on(disk, domain) && i < vms->count; i++) {
             if (!vm_state(vms->items[i])->host)
@@ -104,7 +107,8 @@ bool storage_domain_running_vm(const Manager *manager, const Entity *domain, con
 
 // ---- what may be done
 
-int storage_domain_check_active(Manager *manager, const Entity *domain, const char *doing, Fail *why)
+int storage_domain_check_active(Manager *manager, const Entity *domain, const char *doing,
+                                Fail *why)
 {
     ApiStorageDomainStatus status = storage_domain_status(manager, domain);
     if (status == API_STORAGE_DOMAIN_STATUS_ACTIVE)

@@ -31,8 +31,9 @@ int domain_check_name(Request *request, const char *name, const Entity *self)
                         NAME_MAX_LENGTH);
     Entity *other = inventory_named(request->manager->inventory, KIND_STORAGE_DOMAIN, name);
     if (other && other != self) {
-        fail_set(&request->why, FAIL_EXISTS, "Cannot %s Storage. The Storage Domain name is already "
-                                             "in use.",
+        fail_set(&request->why, FAIL_EXISTS,
+                 "Cannot %s Storage. The Storage Domain name is already "
+                 "in use.",
                  self ? "edit" : "add");
         fail_object(&request->why, other->id);
         return fail_to_errno(FAIL_EXISTS);
@@ -94,8 +95,10 @@ void domain_write(ApiDocument *draft, const ApiStorageDomain *wanted)
 
 void domain_write_observed(ApiDocument *draft, const Json *info, bool named)
 {
-    static const ApiStorageFormat formats[] = {[1] = API_STORAGE_FORMAT_V1, API_STORAGE_FORMAT_V2,
-                                               API_STORAGE_FORMAT_V3,       API_STORAGE_FORMAT_V4,
+    static const ApiStorageFormat formats[] = {[1] = API_STORAGE_FORMAT_V1,
+                                               API_STORAGE_FORMAT_V2,
+                                               API_STORAGE_FORMAT_V3,
+                                               API_STORAGE_FORMAT_V4,
                                                API_STORAGE_FORMAT_V5};
     ApiStorageDomain *domain = draft->object;
     int64_t version = json_get_integer(info, "version", 5);

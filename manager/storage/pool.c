@@ -58,7 +58,8 @@ void pool_write_server(JsonWriter *writer, const ApiStorageDomain *domain)
     json_add_integer(writer, "domainType", pool_storage_type_number(domain->storage->type));
     json_key(writer, "connectionParams");
     json_open(writer, '[');
-    write_connection(writer, domain->storage, domain->connection ? domain->connection->id : domain->id);
+    write_connection(writer, domain->storage,
+                     domain->connection ? domain->connection->id : domain->id);
     json_close(writer, ']');
 }
 
@@ -71,7 +72,8 @@ static int domains_master_first(const void *one, const void *other)
 
 void pool_domains(const Manager *manager, const Entity *data_center, Array *ret)
 {
-    INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain) {
+    INVENTORY_EACH(manager->inventory, KIND_STORAGE_DOMAIN, domain)
+    {
         const ApiStorageDomain *object = ENTITY_OBJECT(domain, StorageDomain);
         if (object->data_center && !strcmp(object->data_center->id, data_center->id))
             array_add(ret, domain);
@@ -403,7 +405,8 @@ static void round_begin(Manager *manager, const Entity *data_center, HostAction 
         round->pending++;
         action(manager, first, domain, round_ended, round);
     }
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
+    {
         if (host == first || host_data_center(manager, host) != data_center ||
             !host_link_is_open(host_state(host)->link) ||
             host_state(host)->status != API_HOST_STATUS_UP)

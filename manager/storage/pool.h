@@ -17,8 +17,7 @@ void pool_need_manager(Manager *manager, Entity *data_center);
 void pool_connect_host(Manager *manager, Entity *host, PoolDone done, void *argument);
 // The same with all hosts that are up. `done` hears of the first failure; hosts that fail here try
 // again by themselves.
-void pool_connect_hosts(Manager *manager, const Entity *data_center, PoolDone done,
-                        void *argument);
+void pool_connect_hosts(Manager *manager, const Entity *data_center, PoolDone done, void *argument);
 // Gives up the manager's role and every connection.
 void pool_disconnect_host(Manager *manager, Entity *host, PoolDone done, void *argument);
 // All hosts leave the pool, the manager first, as its last domain goes to maintenance.
@@ -32,8 +31,7 @@ void pool_host_lost(Manager *manager, Entity *host);
 // Once a second: looks for a manager where there is none, asks domains for their space.
 void pools_tick(Manager *manager);
 // Makes this host the manager, if it is not yet.
-void pool_elect(Manager *manager, Entity *data_center, Entity *host, PoolDone done,
-                void *argument);
+void pool_elect(Manager *manager, Entity *data_center, Entity *host, PoolDone done, void *argument);
 void pool_set_manager(Entity *data_center, Entity *host);
 // Something has grown or gone: ask now.
 void pool_refresh_space(Manager *manager, Entity *data_center);

@@ -39,8 +39,8 @@ void pool_set_manager(Entity *data_center, Entity *host)
 void pool_host_lost(Manager *manager, Entity *host)
 {
     INVENTORY_EACH(manager->inventory, KIND_DATA_CENTER, data_center)
-        if (data_center_state(data_center)->spm == host)
-            pool_set_manager(data_center, NULL);
+    if (data_center_state(data_center)->spm == host)
+        pool_set_manager(data_center, NULL);
 }
 
 // ---- electing
@@ -190,9 +190,8 @@ void pool_elect(Manager *manager, Entity *data_center, Entity *host, SpmTaskDone
 static bool former_manager_returns(const Manager *manager, const DataCenterState *state,
                                    Entity **ret)
 {
-    Entity *last = *state->last_spm
-                       ? inventory_get(manager->inventory, KIND_HOST, state->last_spm)
-                       : NULL;
+    Entity *last =
+        *state->last_spm ? inventory_get(manager->inventory, KIND_HOST, state->last_spm) : NULL;
     *ret = NULL;
     if (!last)
         return false;
@@ -237,9 +236,8 @@ static void warn_of_space(Manager *manager, Entity *domain)
     int64_t percent = total > 0 ? state->available * 100 / total : 100;
     bool low = percent < object->warning_low_space_indicator.value;
     if (low && !state->low_space) {
-        AUTO_FREE char *detail = memory_format("%lld GB (%lld %%)",
-                                               (long long)(state->available >> 30),
-                                               (long long)percent);
+        AUTO_FREE char *detail = memory_format(
+            "%lld GB (%lld %%)", (long long)(state->available >> 30), (long long)percent);
         event_write(manager, NULL, EVENT_IRS_DISK_SPACE_LOW,
                     &(EventFacts){.storage_domain = domain, .detail = detail});
     }
@@ -273,8 +271,8 @@ static void ask_space(Manager *manager, Entity *host, const Entity *domain)
     json_open(&writer, '{');
     json_add_string(&writer, "storagedomainID", domain->id);
     json_close(&writer, '}');
-    host_call_entity(manager, host, "StorageDomain.getStats", &params, POOL_CALL_MS,
-                     space_answered, call);
+    host_call_entity(manager, host, "StorageDomain.getStats", &params, POOL_CALL_MS, space_answered,
+                     call);
 }
 
 void pool_refresh_space(Manager *manager, Entity *data_center)
@@ -303,14 +301,14 @@ static void pool_tick(Manager *manager, Entity *data_center, int64_t now)
         return;
     state->sweep_at_ms = now + SWEEP_EVERY_MS;
     INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-        if (host_data_center(manager, host) == data_center && !host_state(host)->tasks_swept &&
-            host_link_is_open(host_state(host)->link))
-            spm_tasks_sweep(manager, host);
+    if (host_data_center(manager, host) == data_center && !host_state(host)->tasks_swept &&
+        host_link_is_open(host_state(host)->link))
+        spm_tasks_sweep(manager, host);
 }
 
 void pools_tick(Manager *manager)
 {
     int64_t now = clock_monotonic_ms();
     INVENTORY_EACH(manager->inventory, KIND_DATA_CENTER, data_center)
-        pool_tick(manager, data_center, now);
+    pool_tick(manager, data_center, now);
 }

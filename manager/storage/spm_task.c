@@ -82,7 +82,7 @@ static void wait_poll(uv_timer_t *timer)
 }
 
 void spm_task_wait(Manager *manager, Entity *host, const char *task, SpmTaskDone done,
-                       void *argument)
+                   void *argument)
 {
     TaskWait *wait = NEW(TaskWait);
     *wait = (TaskWait){.manager = manager,
@@ -124,7 +124,8 @@ typedef struct Sweep {
 
 static bool task_is_known(const Manager *manager, const char *task)
 {
-    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity) {
+    INVENTORY_EACH(manager->inventory, KIND_OPERATION, entity)
+    {
         const ApiOperation *row = ENTITY_OBJECT(entity, Operation);
         if (row->phase != API_OPERATION_PHASE_ENDED && row->context->task &&
             !strcmp(row->context->task, task))
@@ -170,5 +171,6 @@ void spm_tasks_sweep(Manager *manager, Entity *host)
     StrBuf params = {0};
     Sweep *sweep = NEW(Sweep);
     *sweep = (Sweep){manager, entity_ref(host)};
-    host_call_entity(manager, host, "Host.getAllTasksStatuses", &params, HOST_CALL_MS, swept, sweep);
+    host_call_entity(manager, host, "Host.getAllTasksStatuses", &params, HOST_CALL_MS, swept,
+                     sweep);
 }

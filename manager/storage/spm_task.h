@@ -8,7 +8,7 @@ typedef void (*SpmTaskDone)(const Fail *why, void *argument);
 // Polls the task to its end, clears it, reports. `done` is called once; a host that does not
 // answer is a failure.
 void spm_task_wait(Manager *manager, Entity *host, const char *task, SpmTaskDone done,
-                       void *argument);
+                   void *argument);
 // Nobody waits for what comes of these. Stopping is also asking it to end soon.
 void spm_task_clear(Manager *manager, Entity *host, const char *task);
 void spm_task_stop(Manager *manager, Entity *host, const char *task);

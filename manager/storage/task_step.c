@@ -15,9 +15,9 @@ enum { TASK_POLL_MS = 200 };
 typedef struct TaskTurn {
     const TaskStep *step;
     char host[UUID_SIZE];
-    bool acted;    // a task of ours has ended: the next observation decides
+    bool acted; // a task of ours has ended: the next observation decides
     bool succeeded;
-    Fail why;      // of that task or of its beginning
+    Fail why; // of that task or of its beginning
 } TaskTurn;
 
 static TaskTurn *turn_of(Operation *operation)
@@ -154,8 +154,7 @@ static void task_failed(Operation *operation, const Json *status)
     TaskTurn *turn = turn_of(operation);
     const char *message = json_get_string(status, "message");
     int code = (int)json_get_integer(status, "code", VDSM_GENERAL);
-    fail_set(&turn->why, FAIL_HOST, "A storage task failed on host %s.",
-             turn_host_name(operation));
+    fail_set(&turn->why, FAIL_HOST, "A storage task failed on host %s.", turn_host_name(operation));
     fail_detail(&turn->why, "%s (%d)", message && *message ? message : vdsm_error_text(code), code);
 }
 
@@ -177,7 +176,7 @@ static void turn_polled(Operation *operation, const Json *result, const Fail *wh
         if (!turn->succeeded)
             task_failed(operation, result);
         spm_task_clear(operation->manager, turn_host(operation),
-                           operation_context(operation)->task);
+                       operation_context(operation)->task);
     } else if (code != VDSM_UNKNOWN_TASK) {
         turn->acted = true;
         fail_copy(&turn->why, why);

@@ -99,6 +99,7 @@ typedef struct HostCall {
 typedef struct Sequence {
     const HostCall *calls; // up to one without a method
     void (*ended)(Operation *operation);
+    void (*refused)(Operation *operation, const Fail *why);
     int64_t apparent, capacity, real; // of the volume, as the host tells
     char url[PATH_MAX + 8];           // what the ticket is for
 } Sequence;
@@ -111,7 +112,7 @@ static void sequence_answered(Operation *operation, const Json *result, const Fa
     const HostCall *call = sequence->calls++;
     (void)code;
     if (fail_is_set(why) && !call->tolerant) {
-        step_fail(operation, why);
+        sequence->refused(operation, why);
         return;
     }
     if (!fail_is_set(why) && call->take)
@@ -138,15 +139,23 @@ static void sequence_next(Operation *operation)
     step_call(operation, host, sequence->calls->method, &params, sequence_answered);
 }
 
-static void sequence_begin(Operation *operation, const HostCall *calls,
-                           void (*ended)(Operation *operation))
+static void sequence_run(Operation *operation, const HostCall *calls,
+                         void (*ended)(Operation *operation),
+                         void (*refused)(Operation *operation, const Fail *why))
 {
     free(operation->scratch);
     Sequence *sequence = NEW(Sequence);
     sequence->calls = calls;
     sequence->ended = ended;
+    sequence->refused = refused;
     operation->scratch = sequence;
     sequence_next(operation);
+}
+
+static void sequence_begin(Operation *operation, const HostCall *calls,
+                           void (*ended)(Operation *operation))
+{
+    sequence_run(operation, calls, ended, step_fail);
 }
 
 // ---- parameters
@@ -322,6 +331,20 @@ static void serve_reopened(Operation *operation)
     operation_remember(operation, change, POLL_MS);
 }
 
+// What has come so far is kept: the client may go on when a person has mended the host.
+static void serve_refused(Operation *operation, const Fail *why)
+{
+    Change *change = operation_change(operation);
+    transfer_enter(operation, change, API_IMAGE_TRANSFER_PHASE_PAUSED_SYSTEM);
+    disk_event(operation, change, EVENT_TRANSFER_IMAGE_STOPPED_BY_SYSTEM_MISSING_TICKET, NULL, why);
+    operation_remember(operation, change, 0);
+}
+
+static void serve_reopen(Operation *operation)
+{
+    sequence_run(operation, opening, serve_reopened, serve_refused);
+}
+
 static void serve_stop(Operation *operation, int64_t idle_ms)
 {
     Change *change = operation_change(operation);
@@ -357,7 +380,7 @@ static void ticket_told(Operation *operation, const Json *result, const Fail *wh
     TransferState *state = transfer_state(step_transfer(operation));
     (void)code;
     if (fail_is_set(why)) { // the host has lost it: it was restarted
-        sequence_begin(operation, opening, serve_reopened);
+        serve_reopen(operation);
         return;
     }
     int64_t total = json_get_integer(result, "size", 0);
@@ -373,7 +396,7 @@ static void ticket_extended(Operation *operation, const Json *result, const Fail
     (void)result;
     (void)code;
     if (fail_is_set(why)) {
-        sequence_begin(operation, opening, serve_reopened);
+        serve_reopen(operation);
         return;
     }
     ticket_is_fresh(operation);
@@ -424,12 +447,10 @@ static void act_serve(Operation *operation)
     case API_IMAGE_TRANSFER_PHASE_FINALIZING_SUCCESS: operation_done(operation); break;
     case API_IMAGE_TRANSFER_PHASE_PAUSED_SYSTEM:
     case API_IMAGE_TRANSFER_PHASE_PAUSED_USER:
-        transfer_state(step_transfer(operation))->active = false;
+        state->active = false;
         sequence_begin(operation, pausing, serve_paused);
         break;
-    case API_IMAGE_TRANSFER_PHASE_RESUMING:
-        sequence_begin(operation, opening, serve_reopened);
-        break;
+    case API_IMAGE_TRANSFER_PHASE_RESUMING: serve_reopen(operation); break;
     default: serve_poll(operation);
     }
 }

@@ -88,7 +88,8 @@ static char *user_data(Arena *arena, const ApiInitialization *init)
 static void put_network(JsonWriter *writer, const ApiNicConfiguration *nic, int number)
 {
     static const char *const types[] = {
-        [API_BOOT_PROTOCOL_NONE] = NULL,         [API_BOOT_PROTOCOL_STATIC] = "ipv4",
+        [API_BOOT_PROTOCOL_NONE] = NULL,
+        [API_BOOT_PROTOCOL_STATIC] = "ipv4",
         [API_BOOT_PROTOCOL_DHCP] = "ipv4_dhcp",
     };
     const char *type =
@@ -159,7 +160,8 @@ static char *network_data(Arena *arena, const ApiInitialization *init)
     return arena_bytes(arena, text.data, text.length);
 }
 
-const DomainPayload *cloud_init_payload(Arena *arena, const ApiVm *vm, const ApiInitialization *init)
+const DomainPayload *cloud_init_payload(Arena *arena, const ApiVm *vm,
+                                        const ApiInitialization *init)
 {
     if (!init)
         return NULL;

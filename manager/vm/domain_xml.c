@@ -104,8 +104,9 @@ static void write_metadata(XmlWriter *writer, const DomainInput *input, const ch
                     vm->memory_policy->guaranteed.value >> 20);
     xml_add_text(writer, "ovirt-vm:launchPaused", input->start_paused ? "true" : "false");
     xml_add_text(writer, "ovirt-vm:resumeBehavior",
-                 resume[vm->storage_error_resume_behaviour] ? resume[vm->storage_error_resume_behaviour]
-                                                            : "auto_resume");
+                 resume[vm->storage_error_resume_behaviour]
+                     ? resume[vm->storage_error_resume_behaviour]
+                     : "auto_resume");
     xml_add_text(writer, "ovirt-vm:ballooningEnabled",
                  vm->memory_policy->ballooning == API_TRUE ? "true" : "false");
     for (int i = 0; i < input->disk_count; i++)
@@ -199,9 +200,8 @@ static void write_sysinfo(XmlWriter *writer, const ApiVm *vm)
     const struct {
         const char *name, *value;
     } rows[] = {
-        {"manufacturer", "oVirt"}, {"product", "RHEL"}, {"version", "8"},
-        {"sku", "8.2.0"},          {"serial", vm->id},  {"uuid", vm->id},
-        {"family", "oVirt"},
+        {"manufacturer", "oVirt"}, {"product", "RHEL"}, {"version", "8"},    {"sku", "8.2.0"},
+        {"serial", vm->id},        {"uuid", vm->id},    {"family", "oVirt"},
     };
     xml_open(writer, "sysinfo");
     xml_put_attribute(writer, "type", "smbios");
@@ -277,11 +277,10 @@ static void write_os(XmlWriter *writer, const DomainInput *input)
             xml_add_text(writer, "cmdline", input->command_line);
     }
     xml_add_empty(writer, "smbios", "mode", "sysinfo", NULL);
-    xml_add_empty(writer, "bootmenu", "enable",
-                  vm->bios->boot_menu && vm->bios->boot_menu->enabled == API_TRUE ? "yes" : "no",
-                  "timeout",
-                  vm->bios->boot_menu && vm->bios->boot_menu->enabled == API_TRUE ? "30000" : NULL,
-                  NULL);
+    xml_add_empty(
+        writer, "bootmenu", "enable",
+        vm->bios->boot_menu && vm->bios->boot_menu->enabled == API_TRUE ? "yes" : "no", "timeout",
+        vm->bios->boot_menu && vm->bios->boot_menu->enabled == API_TRUE ? "30000" : NULL, NULL);
     xml_close(writer);
 }
 
@@ -370,13 +369,12 @@ static void write_cdrom(XmlWriter *writer, const char *target, const char *bus, 
 static void write_nic(XmlWriter *writer, const DomainNic *nic, int boot_order)
 {
     static const char *const models[] = {
-        [API_NIC_INTERFACE_E1000] = "e1000",   [API_NIC_INTERFACE_E1000E] = "e1000e",
-        [API_NIC_INTERFACE_VIRTIO] = "virtio", [API_NIC_INTERFACE_RTL8139] = "rtl8139",
+        [API_NIC_INTERFACE_E1000] = "e1000",           [API_NIC_INTERFACE_E1000E] = "e1000e",
+        [API_NIC_INTERFACE_VIRTIO] = "virtio",         [API_NIC_INTERFACE_RTL8139] = "rtl8139",
         [API_NIC_INTERFACE_RTL8139_VIRTIO] = "virtio",
     };
-    const char *model = (size_t)nic->nic->interface < COUNT_OF(models)
-                            ? models[nic->nic->interface]
-                            : NULL;
+    const char *model =
+        (size_t)nic->nic->interface < COUNT_OF(models) ? models[nic->nic->interface] : NULL;
     AUTO_FREE char *alias = memory_format("ua-%s", nic->nic->id);
     bool up = nic->bridge && nic->nic->linked != API_FALSE;
     xml_open(writer, "interface");
@@ -439,7 +437,9 @@ static void write_consoles(XmlWriter *writer, const ApiVm *vm)
     xml_open(writer, "video");
     xml_open(writer, "model");
     // VGA is what every firmware, kernel and both protocols can show.
-    xml_put_attribute(writer, "type", spice && vm->display && vm->display->video_type == API_VIDEO_TYPE_QXL ? "qxl" : "vga");
+    xml_put_attribute(
+        writer, "type",
+        spice && vm->display && vm->display->video_type == API_VIDEO_TYPE_QXL ? "qxl" : "vga");
     xml_put_attribute(writer, "vram", "16384");
     xml_put_attribute(writer, "heads", "1");
     xml_close(writer);
@@ -459,7 +459,8 @@ static void write_serial(XmlWriter *writer, const ApiVm *vm)
 static void write_controllers(XmlWriter *writer, const ApiVm *vm)
 {
     if (is_q35(vm)) {
-        xml_add_empty(writer, "controller", "type", "pci", "model", "pcie-root", "index", "0", NULL);
+        xml_add_empty(writer, "controller", "type", "pci", "model", "pcie-root", "index", "0",
+                      NULL);
         for (int i = 1; i <= ROOT_PORTS; i++) {
             xml_open(writer, "controller");
             xml_put_attribute(writer, "type", "pci");
@@ -536,7 +537,8 @@ static void write_devices(XmlWriter *writer, const DomainInput *input, const cha
     bool booted = false, any_bootable = false;
     xml_open(writer, "devices");
     write_controllers(writer, vm);
-    write_cdrom(writer, cd, cd_bus, input->cd_path, boot_position(input, API_BOOT_DEVICE_CDROM), NULL);
+    write_cdrom(writer, cd, cd_bus, input->cd_path, boot_position(input, API_BOOT_DEVICE_CDROM),
+                NULL);
     if (input->payload)
         write_cdrom(writer, payload, payload_bus(vm), "PAYLOAD:", 0, NULL);
     for (int i = 0; i < input->disk_count; i++)

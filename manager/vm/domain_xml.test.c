@@ -1,12 +1,9 @@
 // Every manager/vm/golden/NAME.json is a VM with its devices; NAME.xml beside it is its domain.
 #include "manager/vm/domain_xml.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/json.h"
 #include "base/test.h"
 #include "base/xml.h"
 
@@ -107,38 +104,9 @@ static void write_answer(StrBuf *out, const Json *question, Arena *arena)
     add_lines(out, xml.data);
 }
 
-static void check_domain(const char *name)
-{
-    AUTO_ARENA arena = {0};
-    AUTO_FREE char *text = NULL;
-    AUTO_STRBUF out = {0};
-    size_t length = 0, offset = 0;
-    const char *error = NULL;
-    AUTO_FREE char *path = memory_format("%s/%s.json", GOLDEN_DIRECTORY, name);
-    AUTO_FREE char *expected = memory_format("%s/%s.xml", GOLDEN_DIRECTORY, name);
-    assert_int_equal(file_read(path, 1 << 20, &text, &length), 0);
-    const Json *question = json_parse(&arena, text, length, &error, &offset);
-    if (!question)
-        fail_msg("%s: %s at byte %zu", path, error, offset);
-    write_answer(&out, question, &arena);
-    test_golden(expected, out.data);
-}
-
 TEST(domains_are_as_recorded)
 {
-    DIR *directory = opendir(GOLDEN_DIRECTORY);
-    int count = 0;
-    assert_non_null(directory);
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        char *dot = strrchr(entry->d_name, '.');
-        if (!dot || strcmp(dot, ".json"))
-            continue;
-        *dot = 0;
-        check_domain(entry->d_name);
-        count++;
-    }
-    closedir(directory);
-    assert_true(count > 0);
+    test_golden_folder(GOLDEN_DIRECTORY, ".xml", write_answer);
 }
 
 TEST(a_plugged_disk_takes_a_free_name)

@@ -6,10 +6,11 @@
 #include "manager/vm/vm_action.h"
 #include "rest_handlers.h"
 
-static const VmVerb shutdown_verb = {
-    "shutdown", "VM.shutdown", VM_STATUS_BIT(UP) | VM_STATUS_BIT(POWERING_UP) |
-                                   VM_STATUS_BIT(POWERING_DOWN) | VM_STATUS_BIT(NOT_RESPONDING),
-    EVENT_USER_FAILED_SHUTDOWN_VM};
+static const VmVerb shutdown_verb = {"shutdown", "VM.shutdown",
+                                     VM_STATUS_BIT(UP) | VM_STATUS_BIT(POWERING_UP) |
+                                         VM_STATUS_BIT(POWERING_DOWN) |
+                                         VM_STATUS_BIT(NOT_RESPONDING),
+                                     EVENT_USER_FAILED_SHUTDOWN_VM};
 static const VmVerb reboot_verb = {"reboot", "VM.shutdown",
                                    VM_STATUS_BIT(UP) | VM_STATUS_BIT(POWERING_UP) |
                                        VM_STATUS_BIT(NOT_RESPONDING),
@@ -19,7 +20,8 @@ static const VmVerb resume_verb = {"run", "VM.cont", VM_STATUS_BIT(PAUSED),
                                    EVENT_USER_FAILED_RESUME_VM};
 static const VmVerb freeze_verb = {"freeze", "VM.freeze", VM_STATUS_BIT(UP),
                                    EVENT_USER_FAILED_TO_FREEZE_VM};
-static const VmVerb thaw_verb = {"thaw", "VM.thaw", VM_STATUS_BIT(UP), EVENT_USER_FAILED_TO_THAW_VM};
+static const VmVerb thaw_verb = {"thaw", "VM.thaw", VM_STATUS_BIT(UP),
+                                 EVENT_USER_FAILED_TO_THAW_VM};
 static const VmVerb screenshot_verb = {"take a screenshot of", "VM.screenshot", VM_STATUS_LIVE,
                                        EVENT_NONE};
 
@@ -28,8 +30,7 @@ static void act_done(Request *request, Entity *vm, const Json *result)
 {
     (void)result;
     Change *change = change_new(request->manager, &request->cause);
-    event_add(change, request->method->event,
-              &(EventFacts){.vm = vm, .host = vm_state(vm)->host});
+    event_add(change, request->method->event, &(EventFacts){.vm = vm, .host = vm_state(vm)->host});
     commit_and_act(request, change, NULL);
 }
 
@@ -137,7 +138,8 @@ void vm_thaw_filesystems(Request *request)
 // The answer is the picture itself, not an <action>.
 static void screenshot_done(Request *request, Entity *vm, const Json *result)
 {
-    const char *text = json_get_string(result, "data"), *type = json_get_string(result, "mime_type");
+    const char *text = json_get_string(result, "data"),
+               *type = json_get_string(result, "mime_type");
     size_t length = 0;
     AUTO_FREE char *bytes = text ? base64_decode(text, &length) : NULL;
     if (!bytes) {

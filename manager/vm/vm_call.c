@@ -48,8 +48,9 @@ static void vm_call_failed(VmCall *call, const Fail *why)
     fail_prefix(&copy, "Cannot %s VM %s. ", call->verb->doing, entity_name(call->vm));
     if (call->verb->failed) {
         AUTO_FREE char *text = fail_text(why);
-        event_write(request->manager, &request->cause, call->verb->failed,
-                    &(EventFacts){.vm = call->vm, .host = vm_state(call->vm)->host, .detail = text});
+        event_write(
+            request->manager, &request->cause, call->verb->failed,
+            &(EventFacts){.vm = call->vm, .host = vm_state(call->vm)->host, .detail = text});
     }
     reply_fault(request, &copy);
 }

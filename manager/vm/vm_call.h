@@ -9,16 +9,16 @@
 #define VM_STATUS_BIT(status) (UINT64_C(1) << API_VM_STATUS_##status)
 
 // States in which there is a QEMU that answers.
-#define VM_STATUS_LIVE                                                                           \
-    (VM_STATUS_BIT(UP) | VM_STATUS_BIT(POWERING_UP) | VM_STATUS_BIT(PAUSED) |                    \
-     VM_STATUS_BIT(REBOOT_IN_PROGRESS) | VM_STATUS_BIT(POWERING_DOWN) |                          \
+#define VM_STATUS_LIVE                                                        \
+    (VM_STATUS_BIT(UP) | VM_STATUS_BIT(POWERING_UP) | VM_STATUS_BIT(PAUSED) | \
+     VM_STATUS_BIT(REBOOT_IN_PROGRESS) | VM_STATUS_BIT(POWERING_DOWN) |       \
      VM_STATUS_BIT(NOT_RESPONDING))
 
 typedef struct VmVerb {
-    const char *doing;  // "reset": Cannot reset VM.
-    const char *verb;   // of the host: "VM.reset"
-    uint64_t statuses;  // VM_STATUS_BIT
-    EventCode failed;   // EVENT_NONE: the fault is enough
+    const char *doing; // "reset": Cannot reset VM.
+    const char *verb;  // of the host: "VM.reset"
+    uint64_t statuses; // VM_STATUS_BIT
+    EventCode failed;  // EVENT_NONE: the fault is enough
 } VmVerb;
 
 // The VM in the URL when the verb is possible now; NULL and request->why otherwise.

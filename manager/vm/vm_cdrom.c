@@ -66,8 +66,8 @@ static int cdroms_of(Request *request, Items *items, const char *only)
         if (!only || !strcmp(object->cdroms.items[i]->id, only))
             items_add_part(items, vm, object->cdroms.items[i]);
     if (only && !items->count)
-        return fail_set(&request->why, FAIL_NOT_FOUND, "VM %s has no CD drive %s.",
-                        entity_name(vm), only);
+        return fail_set(&request->why, FAIL_NOT_FOUND, "VM %s has no CD drive %s.", entity_name(vm),
+                        only);
     return 0;
 }
 
@@ -89,7 +89,8 @@ static Entity *iso_find(const Manager *manager, const char *file)
     Entity *disk = inventory_get(manager->inventory, KIND_DISK, file);
     if (disk)
         return disk;
-    INVENTORY_EACH(manager->inventory, KIND_DISK, other) {
+    INVENTORY_EACH(manager->inventory, KIND_DISK, other)
+    {
         const ApiDisk *object = ENTITY_OBJECT(other, Disk);
         if (object->content_type == API_DISK_CONTENT_TYPE_ISO && object->alias &&
             !strcmp(object->alias, file))

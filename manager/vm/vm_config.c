@@ -61,7 +61,8 @@ static int check_topology(const ApiVm *vm, Fail *why)
     if (!result)
         result = check_range("vm.cpu.topology.cores", topology->cores.value, 1, CORES_MAX, why);
     if (!result)
-        result = check_range("vm.cpu.topology.threads", topology->threads.value, 1, THREADS_MAX, why);
+        result =
+            check_range("vm.cpu.topology.threads", topology->threads.value, 1, THREADS_MAX, why);
     if (!result)
         result = check_range("vm.cpu.topology (all CPUs)", vm_config_cpus(vm), 1, CPUS_MAX, why);
     return result;
@@ -204,9 +205,12 @@ static void fill_switches(Arena *arena, ApiVm *vm)
         ApiBoolean *at;
         ApiBoolean fallback;
     } rows[] = {
-        {&vm->stateless, API_FALSE},          {&vm->delete_protected, API_FALSE},
-        {&vm->soundcard_enabled, API_FALSE},  {&vm->start_paused, API_FALSE},
-        {&vm->multi_queues_enabled, API_TRUE}, {&vm->tpm_enabled, API_FALSE},
+        {&vm->stateless, API_FALSE},
+        {&vm->delete_protected, API_FALSE},
+        {&vm->soundcard_enabled, API_FALSE},
+        {&vm->start_paused, API_FALSE},
+        {&vm->multi_queues_enabled, API_TRUE},
+        {&vm->tpm_enabled, API_FALSE},
         {&vm->use_latest_template_version, API_FALSE},
         {&vm->virtio_scsi_multi_queues_enabled, API_FALSE},
     };
@@ -249,8 +253,8 @@ static void fill_bios(Arena *arena, ApiVm *vm, const Entity *cluster)
         vm->bios = ARENA_NEW(arena, ApiBios);
     if (!vm->bios->type || vm->bios->type == API_BIOS_TYPE_CLUSTER_DEFAULT) {
         ApiBiosType type = ENTITY_OBJECT(cluster, Cluster)->bios_type;
-        vm->bios->type = type && type != API_BIOS_TYPE_CLUSTER_DEFAULT ? type
-                                                                       : API_BIOS_TYPE_Q35_SEA_BIOS;
+        vm->bios->type =
+            type && type != API_BIOS_TYPE_CLUSTER_DEFAULT ? type : API_BIOS_TYPE_Q35_SEA_BIOS;
     }
     if (!vm->bios->boot_menu) {
         vm->bios->boot_menu = ARENA_NEW(arena, ApiBootMenu);
@@ -296,8 +300,8 @@ static int take_instance_type(Request *request, ApiDocument *draft, const ApiVm 
     ApiVm *vm = draft->object;
     if (!wanted->instance_type)
         return 0;
-    Entity *type = request_reference(request, KIND_INSTANCE_TYPE, wanted->instance_type,
-                                     "vm.instance_type");
+    Entity *type =
+        request_reference(request, KIND_INSTANCE_TYPE, wanted->instance_type, "vm.instance_type");
     if (!type)
         return fail_to_errno(request->why.code);
     const ApiInstanceType *object = ENTITY_OBJECT(type, InstanceType);

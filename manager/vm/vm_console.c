@@ -74,7 +74,6 @@ int vm_console_list(Request *request, Items *items)
     return consoles_of(request, items, NULL);
 }
 
-
 // ---- adding and removing: they become real at the next start
 
 static const char *console_id(ApiGraphicsType protocol)
@@ -145,7 +144,8 @@ typedef struct TicketWish {
 
 static void ticket_password(char text[PASSWORD_LENGTH + 1])
 {
-    static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789+/-_=.:";
+    static const char letters[] =
+        "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789+/-_=.:";
     uint8_t bytes[PASSWORD_LENGTH];
     RAND_bytes(bytes, sizeof(bytes));
     for (size_t i = 0; i < PASSWORD_LENGTH; i++)
@@ -165,7 +165,8 @@ static int ticket_fill(Request *request, TicketWish *wish, const ApiTicket *aske
                         "ticket.expiry: %lld is not between 1 and %d seconds.",
                         (long long)asked->expiry.value, TICKET_MAX_SECONDS);
     ticket_password(password);
-    wish->ticket.value = arena_string(&request->arena, asked && asked->value ? asked->value : password);
+    wish->ticket.value =
+        arena_string(&request->arena, asked && asked->value ? asked->value : password);
     wish->ticket.expiry = asked && asked->expiry.set ? asked->expiry : API_INT(seconds);
     return 0;
 }
@@ -231,9 +232,10 @@ void vm_ticket(Request *request)
 
 void vm_console_ticket(Request *request)
 {
-    Entity *vm = vm_call_begin(request, &ticket_verb);
-    const ApiGraphicsConsole *console = vm ? wanted_console(request, vm) : NULL;
-    if (!console)
+    const ApiGraphicsConsole *console =
+        wanted_console(request, request_entity(request, 0, KIND_VM));
+    Entity *vm = console ? vm_call_begin(request, &ticket_verb) : NULL;
+    if (!vm)
         reply_fail(request);
     else
         ticket_begin(request, vm, console->protocol);
@@ -270,7 +272,8 @@ static void viewer_write_spice(StrBuf *out, const ApiVm *vm, const VmState *stat
     if (!state->spice_tls_port)
         return;
     strbuf_adds(out, "tls-ciphers=DEFAULT\n");
-    strbuf_adds(out, "secure-channels=main;inputs;cursor;playback;record;display;smartcard;usbredir\n");
+    strbuf_adds(out,
+                "secure-channels=main;inputs;cursor;playback;record;display;smartcard;usbredir\n");
 }
 
 static void viewer_write(Request *request, StrBuf *out, Entity *entity, const TicketWish *wish)
@@ -317,10 +320,11 @@ static void viewer_done(Request *request, Entity *vm, const Json *result)
 
 static void viewer_begin(Request *request)
 {
-    Entity *vm = vm_call_begin(request, &ticket_verb);
-    const ApiGraphicsConsole *console = vm ? wanted_console(request, vm) : NULL;
+    const ApiGraphicsConsole *console =
+        wanted_console(request, request_entity(request, 0, KIND_VM));
+    Entity *vm = console ? vm_call_begin(request, &ticket_verb) : NULL;
     TicketWish *wish = ARENA_NEW(&request->arena, TicketWish);
-    if (!console || ticket_fill(request, wish, NULL, VIEWER_TICKET_SECONDS)) {
+    if (!vm || ticket_fill(request, wish, NULL, VIEWER_TICKET_SECONDS)) {
         reply_fail(request);
         return;
     }

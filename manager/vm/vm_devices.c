@@ -10,9 +10,9 @@ const char *vm_nic_bridge(const Manager *manager, const ApiNic *nic)
                                                         nic->vnic_profile->id)
                                         : NULL;
     const ApiVnicProfile *object = profile ? ENTITY_OBJECT(profile, VnicProfile) : NULL;
-    Entity *network = object && object->network ? inventory_get(manager->inventory, KIND_NETWORK,
-                                                                object->network->id)
-                                                : NULL;
+    Entity *network = object && object->network
+                          ? inventory_get(manager->inventory, KIND_NETWORK, object->network->id)
+                          : NULL;
     if (!network)
         return NULL;
     const ApiNetwork *found = ENTITY_OBJECT(network, Network);
@@ -24,8 +24,8 @@ int vm_collect_nics(const Manager *manager, const ApiVm *vm, DomainNic *nics)
     int count = 0;
     for (uint32_t i = 0; i < vm->nics.count && count < VM_NICS_MAX; i++)
         if (vm->nics.items[i]->plugged != API_FALSE)
-            nics[count++] = (DomainNic){vm->nics.items[i],
-                                        vm_nic_bridge(manager, vm->nics.items[i])};
+            nics[count++] =
+                (DomainNic){vm->nics.items[i], vm_nic_bridge(manager, vm->nics.items[i])};
     return count;
 }
 

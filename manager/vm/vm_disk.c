@@ -251,9 +251,9 @@ static void attachment_merge(ApiDiskAttachment *attachment, const ApiDiskAttachm
 
 static bool disk_is_changed(const ApiDisk *disk)
 {
-    return disk && (disk->provisioned_size.set || disk->alias || disk->name || disk->description ||
-                    disk->shareable || disk->wipe_after_delete || disk->propagate_errors ||
-                    disk->backup);
+    return disk &&
+           (disk->provisioned_size.set || disk->alias || disk->name || disk->description ||
+            disk->shareable || disk->wipe_after_delete || disk->propagate_errors || disk->backup);
 }
 
 static void update_commit(Request *request, Change *change, Entity *vm,
@@ -287,8 +287,7 @@ void vm_attachment_update(Request *request)
     const char *operation = NULL;
     if (!vm || check_live(request, vm, now, wanted) ||
         (wanted->interface && check_interface(request, ENTITY_OBJECT(vm, Vm), wanted->interface)) ||
-        (wanted->bootable == API_TRUE &&
-         check_bootable(request, ENTITY_OBJECT(vm, Vm), now->id))) {
+        (wanted->bootable == API_TRUE && check_bootable(request, ENTITY_OBJECT(vm, Vm), now->id))) {
         reply_fail(request);
         return;
     }

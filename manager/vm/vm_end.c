@@ -102,8 +102,7 @@ void vm_vanished(Manager *manager, Entity *vm, Entity *host)
     AUTO_FREE char *detail =
         memory_format("It was not found any more on host %s.", entity_name(host));
     Change *change = change_new(manager, NULL);
-    event_add(change, EVENT_VM_DOWN_ERROR,
-              &(EventFacts){.vm = vm, .host = host, .detail = detail});
+    event_add(change, EVENT_VM_DOWN_ERROR, &(EventFacts){.vm = vm, .host = host, .detail = detail});
     vm_settle_down(change, vm, detail, 1, 2);
     change_commit(change, NULL, NULL);
 }

@@ -12,4 +12,5 @@ void vm_ended(Manager *manager, Entity *vm, Entity *host, const Json *report);
 // A host that had it does not know it any more.
 void vm_vanished(Manager *manager, Entity *vm, Entity *host);
 // Takes the VM's state to down; pending changes (next_run) become true within `change`.
-void vm_settle_down(Change *change, Entity *vm, const char *message, int exit_code, int exit_reason);
+void vm_settle_down(Change *change, Entity *vm, const char *message, int exit_code,
+                    int exit_reason);

@@ -84,8 +84,8 @@ int vm_snapshot_get(Request *request, Items *items)
     if (!vm)
         return fail_to_errno(request->why.code);
     if (strcmp(snapshot->id, id))
-        return fail_set(&request->why, FAIL_NOT_FOUND, "VM %s has no snapshot %s.",
-                        entity_name(vm), id);
+        return fail_set(&request->why, FAIL_NOT_FOUND, "VM %s has no snapshot %s.", entity_name(vm),
+                        id);
     items_add_value(items, snapshot);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "manager/network/mac_pool.h"
+#include "manager/rest/check.h"
 #include "manager/rest/reply.h"
 #include "manager/vm/vm_call.h"
 #include "manager/vm/vm_devices.h"
@@ -94,8 +95,10 @@ static int reported_of(Request *request, Items *items, const char *only)
     const VmState *state = vm_state(vm);
     const char *nic_id = strstr(request->route.path, "/nics/") ? request_id(request, 1) : NULL;
     const ApiNic *nic = nic_id ? vm_find_nic(ENTITY_OBJECT(vm, Vm), nic_id) : NULL;
+    if (nic_id && !nic)
+        return request_not_found(request, "NIC", nic_id);
     for (int i = 0; i < state->guest_nic_count; i++) {
-        if (nic_id && (!nic || guest_nic(state, nic) != &state->guest_nics[i]))
+        if (nic && guest_nic(state, nic) != &state->guest_nics[i])
             continue;
         ApiReportedDevice *device = reported_device(&request->arena, vm, &state->guest_nics[i]);
         if (!only || !strcmp(device->id, only))
@@ -114,8 +117,7 @@ int vm_reported_list(Request *request, Items *items)
 
 int vm_reported_get(Request *request, Items *items)
 {
-    return reported_of(request, items,
-                       request->route.steps[request->route.depth - 1].segment);
+    return reported_of(request, items, request->route.steps[request->route.depth - 1].segment);
 }
 
 // ---- checking what clients send
@@ -156,9 +158,9 @@ static Entity *wanted_profile(Request *request, const ApiNic *wanted)
     if (!network)
         return NULL;
     INVENTORY_EACH(inventory, KIND_VNIC_PROFILE, profile)
-        if (ENTITY_OBJECT(profile, VnicProfile)->network &&
-            !strcmp(ENTITY_OBJECT(profile, VnicProfile)->network->id, network->id))
-            return profile;
+    if (ENTITY_OBJECT(profile, VnicProfile)->network &&
+        !strcmp(ENTITY_OBJECT(profile, VnicProfile)->network->id, network->id))
+        return profile;
     fail_set(&request->why, FAIL_CONFLICT, "nic.network: network %s has no vNIC profile.",
              entity_name(network));
     return NULL;

@@ -47,8 +47,8 @@ static void fill_host(Candidates *candidates, Entity *host, ScheduleHost *to)
     }
     LIST_EACH(&state->vms, VmState, on_host, vm) {
         const ApiVm *running = ENTITY_OBJECT(vm->entity, Vm);
-        to->memory_committed += running->memory_policy->guaranteed.value +
-                                ((int64_t)SCHEDULE_VM_OVERHEAD_MIB << 20);
+        to->memory_committed +=
+            running->memory_policy->guaranteed.value + ((int64_t)SCHEDULE_VM_OVERHEAD_MIB << 20);
         to->vcpus += (int)vm_config_cpus(running);
     }
 }
@@ -81,7 +81,8 @@ Entity *vm_choose_host(Manager *manager, const ApiVm *vm, Fail *why)
     candidates.hosts = NEW_ARRAY(ScheduleHost, total);
     candidates.entities = NEW_ARRAY(Entity *, total);
     candidates.verdicts = NEW_ARRAY(ScheduleVerdict, total);
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host) {
+    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
+    {
         candidates.entities[candidates.count] = host;
         fill_host(&candidates, host, &candidates.hosts[candidates.count++]);
     }

@@ -78,8 +78,7 @@ static bool write_device(Operation *operation, const Entity *vm, StrBuf *xml)
     if (context->nic) {
         const ApiNic *nic = vm_find_nic(object, context->nic);
         if (nic)
-            domain_xml_write_nic(xml,
-                                 &(DomainNic){nic, vm_nic_bridge(operation->manager, nic)});
+            domain_xml_write_nic(xml, &(DomainNic){nic, vm_nic_bridge(operation->manager, nic)});
         return nic != NULL;
     }
     const char *used[VM_DISKS_MAX];
@@ -87,8 +86,7 @@ static bool write_device(Operation *operation, const Entity *vm, StrBuf *xml)
     DomainDisk disk = {.attachment = vm_find_attachment(object, context->disk)};
     if (!disk.attachment || !vm_disk_place(operation->manager, context->disk, &disk))
         return false;
-    domain_xml_write_disk(xml, &disk, used,
-                          used_targets(&arena, vm_state(vm), used, VM_DISKS_MAX));
+    domain_xml_write_disk(xml, &disk, used, used_targets(&arena, vm_state(vm), used, VM_DISKS_MAX));
     return true;
 }
 

@@ -56,9 +56,18 @@ void vm_add(Request *request)
 
 // What a running VM has at once. Everything else becomes true at its next start.
 static const char *const live_members[] = {
-    "name",         "description",      "comment",        "delete_protected",
-    "stop_reason",  "high_availability", "custom_properties", "migration",
-    "migration_downtime", "storage_error_resume_behaviour", "start_paused", "initialization",
+    "name",
+    "description",
+    "comment",
+    "delete_protected",
+    "stop_reason",
+    "high_availability",
+    "custom_properties",
+    "migration",
+    "migration_downtime",
+    "storage_error_resume_behaviour",
+    "start_paused",
+    "initialization",
 };
 
 static void copy_members(ApiVm *into, const ApiVm *from)
@@ -124,8 +133,7 @@ void vm_update(Request *request)
     const ApiVm *wanted = request->body;
     Entity *entity = request_entity(request, 0, KIND_VM);
     request_flag(request, "next_run", false);
-    if (!entity || fail_is_set(&request->why) ||
-        request_check_free(request, entity, LOCK_SHARED)) {
+    if (!entity || fail_is_set(&request->why) || request_check_free(request, entity, LOCK_SHARED)) {
         reply_fail(request);
         return;
     }

@@ -309,8 +309,9 @@ static void launch_failed(Operation *operation, const VmState *state)
     AUTO_FAIL why = {0};
     fail_set(&why, FAIL_HOST, "VM %s could not be started on host %s.", entity_name(state->entity),
              entity_name(step_host(operation)));
-    fail_detail(&why, "%s", state->exit_message && *state->exit_message ? state->exit_message
-                                                                       : "no reason was given");
+    fail_detail(&why, "%s",
+                state->exit_message && *state->exit_message ? state->exit_message
+                                                            : "no reason was given");
     operation_fail(operation, &why);
 }
 

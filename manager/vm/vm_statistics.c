@@ -5,8 +5,10 @@
 #include "manager/rest/statistics.h"
 
 #define ROW(name, text, kind, unit, type, figures, member)                                       \
-    {name, text, API_STATISTIC_KIND_##kind, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type,    \
-     offsetof(figures, member)}
+    {                                                                                            \
+        name, text, API_STATISTIC_KIND_##kind, API_STATISTIC_UNIT_##unit, API_VALUE_TYPE_##type, \
+            offsetof(figures, member)                                                            \
+    }
 
 // ---- VMs
 
@@ -16,7 +18,7 @@ typedef struct VmFigures {
     double cpu_guest, cpu_hypervisor, cpu_total, network, migration, elapsed;
 } VmFigures;
 
-#define VM_ROW(name, text, kind, unit, type, member)                                             \
+#define VM_ROW(name, text, kind, unit, type, member) \
     ROW(name, text, kind, unit, type, VmFigures, member)
 
 static const StatisticRow vm_rows[] = {
@@ -36,9 +38,12 @@ static const StatisticRow vm_rows[] = {
     VM_ROW("elapsed.time", "Time since it was started", COUNTER, SECONDS, INTEGER, elapsed),
 };
 
-static const StatisticRow usage_row = {"disks.usage", "File systems of the guest (agent)",
-                                       API_STATISTIC_KIND_GAUGE, API_STATISTIC_UNIT_NONE,
-                                       API_VALUE_TYPE_STRING, 0};
+static const StatisticRow usage_row = {"disks.usage",
+                                       "File systems of the guest (agent)",
+                                       API_STATISTIC_KIND_GAUGE,
+                                       API_STATISTIC_UNIT_NONE,
+                                       API_VALUE_TYPE_STRING,
+                                       0};
 
 static VmFigures figures_of(const Entity *vm)
 {
@@ -103,7 +108,7 @@ int vm_nic_statistics(Request *request, Items *items)
 
 // ---- disks: told by the VM they are attached to
 
-#define DISK_ROW(name, text, kind, unit, member)                                                 \
+#define DISK_ROW(name, text, kind, unit, member) \
     ROW(name, text, kind, unit, DECIMAL, VmDiskStats, member)
 
 static const StatisticRow disk_rows[] = {

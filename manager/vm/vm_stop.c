@@ -9,7 +9,8 @@
 #include "rest_handlers.h"
 
 static const VmVerb stop_verb = {
-    "stop", NULL,
+    "stop",
+    NULL,
     VM_STATUS_LIVE | VM_STATUS_BIT(WAIT_FOR_LAUNCH) | VM_STATUS_BIT(UNKNOWN) |
         VM_STATUS_BIT(SUSPENDED),
     EVENT_NONE,

@@ -95,9 +95,9 @@ static void view_guest(Arena *arena, ApiVm *view, const VmState *state)
         int offset = state->time_zone_offset;
         view->guest_time_zone = ARENA_NEW(arena, ApiTimeZone);
         view->guest_time_zone->name = state->time_zone;
-        view->guest_time_zone->utc_offset =
-            arena_format(arena, "%c%02d:%02d", offset < 0 ? '-' : '+', (offset < 0 ? -offset : offset) / 60,
-                         (offset < 0 ? -offset : offset) % 60);
+        view->guest_time_zone->utc_offset = arena_format(
+            arena, "%c%02d:%02d", offset < 0 ? '-' : '+', (offset < 0 ? -offset : offset) / 60,
+            (offset < 0 ? -offset : offset) % 60);
     }
 }
 

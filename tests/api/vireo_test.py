@@ -6,7 +6,7 @@
             self.assertEqual(answer.status, 201)
 
 Each class gets a manager of its own: a fresh store in a temporary directory, a free port. The
-program is build/manager/vireod or what VIREOD says.
+program is VIREOD, or manager/vireod in the build folder VIREO_BUILD (build).
 """
 
 import http.client
@@ -24,7 +24,8 @@ import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
 HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAM = os.environ.get('VIREOD', os.path.join(HOUSE, 'build', 'manager', 'vireod'))
+BUILD = os.environ.get('VIREO_BUILD', os.path.join(HOUSE, 'build'))
+PROGRAM = os.environ.get('VIREOD', os.path.join(BUILD, 'manager', 'vireod'))
 PREFIX = '/ovirt-engine/api'
 PASSWORD = 'correct horse battery'
 START_SECONDS = 30

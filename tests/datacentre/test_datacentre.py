@@ -35,6 +35,12 @@ class DataCentreTest(unittest.TestCase):
         self.assertEqual(center["status"], "up")
         domains = rest.list(f"/datacenters/{center['id']}/storagedomains")
         self.assertEqual([(row["name"], row["status"]) for row in domains], [("local", "active")])
+        networks = rest.list(f"/datacenters/{center['id']}/networks")
+        self.assertEqual([row["name"] for row in networks], ["ovirtmgmt"])
+        summary = rest.get("/")["summary"]
+        self.assertEqual({name: (summary[name]["active"], summary[name]["total"])
+                          for name in ("hosts", "storage_domains", "vms")},
+                         {"hosts": ("1", "1"), "storage_domains": ("1", "1"), "vms": ("0", "0")})
 
     def test_life(self):
         centre = DataCentre(self.state)
@@ -52,7 +58,28 @@ class DataCentreTest(unittest.TestCase):
         self.assertEqual(again.restart_dead(), ["vireo-agent"])
         again.stop()
         self.assertFalse(self.connection()["ready"])
+        self.assertFalse(again.ready)
         self.assertNotIn(again.host.owner, link.links().values())
+
+    def test_maintenance(self):
+        """Who left the host in maintenance finds it so, and not ready until it is activated."""
+        centre = DataCentre(self.state)
+        self.addCleanup(centre.kill)
+        centre.start()
+        host = centre.rest.list("/hosts")[0]["id"]
+        centre.rest.post(f"/hosts/{host}/deactivate", {})
+        wait_until(lambda: centre.rest.list("/hosts")[0]["status"] == "maintenance", 60, "host")
+        centre.stop()
+        again = DataCentre(self.state)
+        self.addCleanup(again.kill)
+        again.await_seconds = 3
+        again.start()
+        self.assertFalse(again.look())
+        self.assertFalse(self.connection()["ready"])
+        again.rest.post(f"/hosts/{host}/activate", {})
+        wait_until(again.look, 120, "The data centre")
+        self.assertTrue(self.connection()["ready"])
+        self.check_up(again.rest)
 
     def test_command(self):
         """What "make run" does, ended by SIGTERM."""

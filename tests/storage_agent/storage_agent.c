@@ -86,6 +86,7 @@ int main(int argc, char *argv[])
     fflush(stdout);
     uv_run(&loop, UV_RUN_DEFAULT);
     storage_free(agent.storage);
+    rpc_server_free(agent.rpc);
     uv_loop_close(&loop);
     options_done(config_rows, config_count, &agent.config);
     return 0;

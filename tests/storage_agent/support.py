@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -181,11 +182,11 @@ class StorageTest(unittest.TestCase):
                                       domainType=kind, connectionParams=[parameters])[0]
 
     def make_domain(self, path=None, kind=4, **more):
-        domain = str(uuid.uuid4())
-        self.agent.client.call("StorageDomain.create", **dict(
-            storagedomainID=domain, domainType=kind, typeArgs=path or self.local, name="data1",
-            domainClass=1, version="5", blockSize=0, maxHosts=250, **more))
-        return domain
+        parameters = dict(dict(storagedomainID=str(uuid.uuid4()), domainType=kind, name="data1",
+                               typeArgs=path or self.local, domainClass=1, version="5",
+                               blockSize=0, maxHosts=250), **more)
+        self.agent.client.call("StorageDomain.create", **parameters)
+        return parameters["storagedomainID"]
 
     def make_pool(self, *domains):
         """A pool with these domains (the first is the master), managed by this host."""
@@ -249,6 +250,21 @@ def metadata(path):
     """Key-value lines of a file as a dictionary."""
     lines = read(path).decode().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def body(path):
+    """The lines of domain metadata without the seal."""
+    return read(path).decode().splitlines()[:-1]
+
+
+def modes(directory):
+    """Permissions of everything below."""
+    found = {}
+    for parent, directories, files in os.walk(directory):
+        for name in directories + files:
+            path = os.path.join(parent, name)
+            found[os.path.relpath(path, directory)] = stat.S_IMODE(os.stat(path).st_mode)
+    return found
 
 
 def seal_is_right(path):

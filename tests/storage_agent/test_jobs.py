@@ -105,11 +105,12 @@ class Jobs(StorageTest):
         self.agent.client.call("SDM.copy_data", job_id=job, source=self.place(*source),
                                destination=self.place(*target, generation=0))
         path = self.path("images", *target)
-        while metadata(path + ".meta")["LEGALITY"] == "LEGAL":
+        deadline = time.monotonic() + 20
+        while not self.writers(path):
+            self.assertLess(time.monotonic(), deadline)
             time.sleep(0.001)
         self.agent.kill()
-        deadline = time.monotonic() + 20
-        while self.writers(path):  # the copy dies with the agent
+        while self.writers(path):  # the copy dies with the agent, its locks a little later
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
         self.agent.start()
@@ -120,14 +121,9 @@ class Jobs(StorageTest):
         self.same(source, target)
 
     def writers(self, path):
-        found = []
-        for process in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                if path.encode() in read("/proc/%s/cmdline" % process):
-                    found.append(process)
-            except OSError:
-                pass
-        return found
+        """Locks on the file: a process that is ending has no command line and keeps them still."""
+        file = ":%d " % os.stat(path).st_ino
+        return [line for line in read("/proc/locks").decode().splitlines() if file in line]
 
     def test_updates(self):
         image, volume = self.create()

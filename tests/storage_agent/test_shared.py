@@ -6,7 +6,8 @@ import sys
 import time
 import uuid
 
-from support import MIB, StorageTest, ZERO, main, metadata, read, seal_is_right, tree
+from support import (MIB, StorageTest, ZERO, body, main, metadata, modes, read, seal_is_right,
+                     tree)
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -124,11 +125,67 @@ class Shared(StorageTest):
             mtime + b"\0-" + bytes(440) + b"\n"
         free = bytes(48) + b"\0" + b"0" * 11 + b"\0--\n"
         self.assertEqual(leases, bytes(MIB) + head + free * 3960)
-        self.assertFalse(any(read(self.path("dom_md/inbox"))))
+        for name in ("dom_md/inbox", "dom_md/outbox"):
+            self.assertFalse(any(read(self.path(name))))
+            self.assertLess(os.stat(self.path(name)).st_blocks * 512, MIB)
+        self.assertEqual(modes(self.local), {
+            self.domain: 0o755, **{"%s/%s" % (self.domain, name): mode for name, mode in (
+                ("dom_md", 0o775), ("images", 0o755), ("dom_md/metadata", 0o644),
+                ("dom_md/ids", 0o660), ("dom_md/leases", 0o660), ("dom_md/xleases", 0o660),
+                ("dom_md/inbox", 0o660), ("dom_md/outbox", 0o660))}})
         for parent, directories, files in os.walk(self.path()):
             for name in directories + files:
                 info = os.lstat(os.path.join(parent, name))
                 self.assertEqual((info.st_uid, info.st_gid), (36, 36), name)
+
+    def fresh(self, **changes):
+        """All keys of a new domain."""
+        keys = dict({
+            "ALIGNMENT": MIB, "BLOCK_SIZE": 512, "CLASS": "Data", "DESCRIPTION": "data1",
+            "IOOPTIMEOUTSEC": 10, "LEASERETRIES": 3, "LEASETIMESEC": 60, "LOCKPOLICY": "",
+            "LOCKRENEWALINTERVALSEC": 5, "POOL_UUID": "", "REMOTE_PATH": self.local,
+            "ROLE": "Regular", "SDUUID": self.domain, "TYPE": "POSIXFS", "VERSION": 5}, **changes)
+        return ["%s=%s" % (key, keys[key]) for key in sorted(keys) if keys[key] is not None]
+
+    def test_metadata_from_birth_to_parting(self):
+        self.agent.start()
+        self.connect()
+        self.domain = self.make_domain()
+        path = self.path("dom_md/metadata")
+        self.assertEqual(body(path), self.fresh())
+        self.make_pool(self.domain)
+        master = self.fresh(
+            MASTER_VERSION=1, POOL_DESCRIPTION="dc1", POOL_DOMAINS=self.domain + ":Active",
+            POOL_SPM_ID=-1, POOL_SPM_LVER=-1, POOL_UUID=self.pool, ROLE="Master")
+        self.assertEqual(body(path), master)
+        self.assertTrue(seal_is_right(path))
+        self.assertEqual({name: mode for name, mode in modes(self.path()).items()
+                          if name.startswith("master")},
+                         {"master": 0o755, "master/vms": 0o755, "master/tasks": 0o755})
+        self.agent.client.call("StoragePool.destroy", storagepoolID=self.pool, hostID=1,
+                               scsiKey=self.pool)
+        now = metadata(path)
+        self.assertEqual((now["POOL_UUID"], now["ROLE"]), ("", "Regular"))
+        self.assertTrue(seal_is_right(path))
+
+    def test_a_new_domain_of_version_4(self):
+        self.agent.start()
+        self.connect()
+        self.domain = self.make_domain(version="4")
+        self.assertEqual(body(self.path("dom_md/metadata")),
+                         self.fresh(ALIGNMENT=None, BLOCK_SIZE=None, VERSION=4))
+        self.assertEqual(os.path.getsize(self.path("dom_md/xleases")), MIB + 253952)
+        self.make_pool(self.domain)
+        image, volume = self.create(volFormat=4)
+        path = self.path("images", image, volume)
+        text = read(path + ".meta").decode()
+        self.assertEqual(text, (
+            "CTIME=%s\nDESCRIPTION={\"DiskAlias\":\"d1\",\"DiskDescription\":\"\"}\n"
+            "DISKTYPE=DATA\nDOMAIN=%s\nFORMAT=COW\nGEN=0\nIMAGE=%s\nLEGALITY=LEGAL\nMTIME=0\n"
+            "PUUID=%s\nSIZE=16384\nTYPE=SPARSE\nVOLTYPE=LEAF\nEOF\n") % (
+                metadata(path + ".meta")["CTIME"], self.domain, image, ZERO))
+        with open(path, "rb") as file:
+            self.assertEqual(struct.unpack(">I", file.read(8)[4:]), (3,))  # compat 1.1
 
     def test_leases_of_volumes(self):
         self.set_up_pool()
@@ -141,7 +198,11 @@ class Shared(StorageTest):
         self.assertEqual(info["lease"]["offset"], 0)
         self.assertTrue(info["lease"]["path"].endswith(volume + ".lease"))
         for name in os.listdir(self.path("images", image)):
-            self.assertEqual(os.stat(self.path("images", image, name)).st_uid, 36, name)
+            info = os.stat(self.path("images", image, name))
+            self.assertEqual((info.st_uid, info.st_gid), (36, 36), name)
+        self.assertEqual(modes(self.path("images")), {
+            image: 0o755, "%s/%s" % (image, volume): 0o660, "%s/%s.meta" % (image, volume): 0o644,
+            "%s/%s.lease" % (image, volume): 0o660})
 
     def test_leases_of_machines(self):
         self.set_up_pool()
@@ -164,6 +225,11 @@ class Shared(StorageTest):
         self.assertEqual(again["code"], 100)
         self.agent.client.wait_task(call("Lease.delete", lease=leases[1]))
         self.refused(936, "Lease.info", lease=leases[1])
+        data = read(self.path("dom_md/xleases"))
+        self.assertEqual(data[MIB + 512 + 64:][:64], bytes(48) + b"\0" + b"0" * 11 + b"\0--\n")
+        empty = leader(0x06152010, 0x00060004, 2000, 2000, "", "", 0)
+        self.assertEqual(data[4 * MIB:][:len(empty)], empty)
+        self.assertEqual(len(data), 6 * MIB)
         gone = self.agent.client.wait_task(call("Lease.delete", lease=leases[1]), "cleanSuccess")
         self.assertEqual(gone["code"], 936)
         self.agent.client.wait_task(call("Lease.create", lease=leases[1]))

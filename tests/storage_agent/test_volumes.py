@@ -52,6 +52,8 @@ class Volumes(StorageTest):
         answer = self.agent.client.call("Volume.getQemuImageInfo", **self.volume(image, volume))
         self.assertEqual(answer, {"format": "qcow2", "virtualsize": 8 * MIB, "clustersize": 65536,
                                   "compat": "1.1"})
+        info = json.loads(qemu("info", "--output", "json", self.image_path(image, volume)))
+        self.assertEqual(info["format-specific"]["data"]["refcount-bits"], 16)
         image, volume = self.create(volFormat=4, preallocate=1)
         self.assertGreaterEqual(os.stat(self.image_path(image, volume)).st_size, 8 * MIB)
         self.check_chain(image, volume)

@@ -43,7 +43,7 @@ def run(arguments):
         centre.start()
         share_with_caller(centre.state)
         say(f"""
-The data centre is up after {time.monotonic() - started:.0f} s.
+The data centre is {"up" if centre.ready else "running, but not ready,"} after {time.monotonic() - started:.0f} s.
 
   URL       {centre.manager.url}/ (API: {centre.connection['url']})
   user      {centre.connection['user']}
@@ -58,6 +58,8 @@ Ctrl-C stops it; guests are switched off. The same command starts it again.
             time.sleep(1)
             for name in centre.restart_dead():
                 say(f"{name} had ended and was started again; see the logs under {centre.state}")
+            if not centre.ready and centre.look():
+                say("the data centre is ready now")
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

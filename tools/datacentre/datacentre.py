@@ -12,6 +12,7 @@ from .process import log_tail, require_root, wait_until
 
 CLUSTER = DATA_CENTER = "Default"
 STORAGE = "local"
+NETWORK = "ovirtmgmt"
 
 
 class DataCentre:
@@ -19,6 +20,8 @@ class DataCentre:
     on folders that are bind-mounted.
 
     Everything is under `state_dir`; a second start finds it all again."""
+
+    await_seconds = 60  # at later starts
 
     def __init__(self, state_dir, port=None, build_dir=None, kvm=None, internet=False,
                  manager_options=None, agent_options=None, local=True, tell=lambda line: None):
@@ -31,6 +34,7 @@ class DataCentre:
                                {"proxy_port": proxy_port, **(manager_options or {})})
         self.host = Host(self.state, 1, build_dir, kvm, internet, agent_options)
         self.rest = None
+        self.ready = False
         self.lock = None
 
     @property
@@ -42,7 +46,7 @@ class DataCentre:
         """How clients reach the manager; what connection.json says."""
         return {"url": f"{self.manager.url}/ovirt-engine/api", "user": USER,
                 "password": self.manager.password, "ca_file": str(self.manager.ca_file),
-                "ready": self.rest is not None}
+                "ready": self.ready}
 
     # ---- life
 
@@ -64,8 +68,9 @@ class DataCentre:
         if self.lock is None:
             return
         self.rest = None
+        self.ready = False
         if self.connection_file.exists():
-            write_private(self.connection_file, json.dumps(self.connection, indent=4) + "\n")
+            self._tell_programs()
         self.host.stop()
         self.manager.stop()
         self._unlock()
@@ -73,6 +78,7 @@ class DataCentre:
     def kill(self):
         """Everything dies at once, as in a power failure."""
         self.rest = None
+        self.ready = False
         self.host.kill()
         self.manager.kill()
         self._unlock()
@@ -123,6 +129,21 @@ class DataCentre:
             self.host.start_agent()
             self._await(rest)
         self.rest = rest
+        self.look()
+        self._tell_programs()
+
+    def look(self):
+        """Ready: virtual machines could be started. The way up waits for it; after a later start a
+        person may first have to end a maintenance."""
+        try:
+            if not self.ready and not self._missing(self.rest):
+                self.ready = True
+                self._tell_programs()
+        except DataCentreFailure:
+            pass  # the manager may be starting again just now
+        return self.ready
+
+    def _tell_programs(self):
         write_private(self.connection_file, json.dumps(self.connection, indent=4) + "\n")
 
     def _build(self, rest):
@@ -139,7 +160,7 @@ class DataCentre:
         self.host.start_agent()
         host = self._wait_for(rest, "/hosts", self.host.name, "up")
         self._add_storage(rest, data_center["id"], host["id"])
-        self._wait_for(rest, "/datacenters", DATA_CENTER, "up")
+        self._wait(rest, 180)
 
     def _add_storage(self, rest, data_center, host):
         attached = f"/datacenters/{data_center}/storagedomains"
@@ -159,14 +180,43 @@ class DataCentre:
         return {"type": "localfs", "path": path} if self.local else \
             {"type": "posixfs", "path": path, "vfs_type": "bind"}
 
-    def _await(self, rest, seconds=120):
+    def _await(self, rest):
         """At a later start a person may have left things in maintenance: that is told, no more."""
-        self.tell("waiting for the host and the data center")
-        for path, name in (("/hosts", self.host.name), ("/datacenters", DATA_CENTER)):
-            try:
-                self._wait_for(rest, path, name, "up", seconds)
-            except DataCentreFailure as failure:
-                self.tell(f"note: {failure}")
+        self.tell("waiting for the host, its storage and its network")
+        try:
+            self._wait(rest, self.await_seconds)
+        except DataCentreFailure as failure:
+            self.tell(f"note: {failure}")
+
+    def _wait(self, rest, seconds):
+        missing = []
+
+        def look():
+            nonlocal missing
+            self._check_alive()
+            missing = self._missing(rest)
+            return not missing
+
+        try:
+            wait_until(look, seconds, "The data centre")
+        except DataCentreFailure as failure:
+            raise DataCentreFailure(f"{failure} ({', '.join(missing)})") from None
+
+    def _missing(self, rest):
+        """What is not as it must be for virtual machines, in words."""
+        rows = [(path, name, status, self._named(rest, path, name)) for path, name, status in (
+            ("/hosts", self.host.name, "up"), ("/datacenters", DATA_CENTER, "up"))]
+        center = rows[-1][-1]
+        for path, name, status in (("storagedomains", STORAGE, "active"),
+                                   ("networks", NETWORK, None)) if center else ():
+            path = f"/datacenters/{center['id']}/{path}"
+            rows.append((path, name, status, self._named(rest, path, name)))
+        missing = [f"{name} is {row and row.get('status')}" for _, name, status, row in rows
+                   if not row or status and row.get("status") != status]
+        bridge = self.host.agent_options.get("network", NETWORK)
+        if bridge and not self.host.path(f"/sys/class/net/{bridge}").exists():
+            missing.append(f"{self.host.name} has no bridge {bridge}")
+        return missing
 
     @staticmethod
     def _named(rest, path, name):

@@ -56,6 +56,17 @@ def method_rows(model, service, out):
     return rows
 
 
+def tail_rows(kind, service, rels, out):
+    """The links that the service's objects show. Returns what the service's row says of them."""
+    if not rels:
+        return 'NULL'
+    name = f'{kind}_{snake(service.name)}'
+    out.append(f'static const ApiTail {name}[] = {{')
+    out += [f'    API_TAIL({c_string(rel)}),' for rel in rels]
+    out += ['    {0},', '};']
+    return name
+
+
 def handlers_of(model):
     handlers = {}
     for service in model.services.values():
@@ -93,10 +104,14 @@ def source(model):
                 out.append(f'    {{{c_string(path)}, {c_string(locator)}, '
                            f'&service_{snake(target)}}},')
             out.append('};')
+        links = tail_rows('links', service, [path for path, _, _ in service.locators
+                                             if not path.startswith('{')], out)
+        actions = tail_rows('actions', service, [m.action for m in service.methods
+                                                 if m.verb == 'action' and not m.variant], out)
         out.append(f'static const RestService service_{name} = {{{c_string(service.name)}, '
                    f'{f"methods_{name}" if rows else "NULL"}, {len(rows)}, '
                    f'{f"locators_{name}" if service.locators else "NULL"}, '
-                   f'{len(service.locators)}}};')
+                   f'{len(service.locators)}, {links}, {actions}}};')
     out.append('')
     out.append('const RestService *const rest_services[] = {')
     out += [f'    &service_{snake(s.name)},' for s in services]

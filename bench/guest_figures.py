@@ -1,0 +1,155 @@
+"""How long a VM takes to start through API, manager and agent, over the same through virsh."""
+
+import re
+import shutil
+import statistics
+import subprocess
+import time
+import uuid
+from datetime import datetime
+
+from tools.datacentre.places import REPOSITORY
+from tools.datacentre.process import wait_until
+
+from .centre import add_disk, curl, new_centre, transfer, wait_for
+from .figure import Figure
+from .measure import resident_mb
+
+GUEST = REPOSITORY / "build/guest"
+ROUNDS = 3
+# What libvirt says of a VM: its processors run; its guest's agent is there.
+STARTED = r"^(\S+ \S+): event 'lifecycle' for domain '?{name}'?: Started Booted"
+BOOTED = r"^(\S+ \S+): event 'agent-lifecycle' for domain '?{name}'?: state: 'connected'"
+
+
+class Events:
+    """libvirt's events with its own time stamps, so both ways are judged by the same clock."""
+
+    def __init__(self, centre):
+        self.log = centre.host.log("events")
+        centre.host.start_program(["stdbuf", "-oL", "virsh", "-c", "qemu:///system", "event",
+                                   "--all", "--loop", "--timestamp"], "events")
+
+    def wait_for(self, pattern, name, since, seconds=120):
+        """Seconds from `since` to the first such event after it."""
+        compiled = re.compile(pattern.format(name=re.escape(name)), re.MULTILINE)
+
+        def look():
+            for found in compiled.finditer(self.log.read_text()):
+                moment = datetime.strptime(found.group(1), "%Y-%m-%d %H:%M:%S.%f%z")
+                if moment.timestamp() >= since:
+                    return moment.timestamp() - since
+            return None
+
+        return wait_until(look, seconds, pattern)
+
+
+def add_vm(centre):
+    """A VM with the test guest's system on its disk."""
+    image = GUEST / "vireo-guest.qcow2"
+    disk = add_disk(centre, "system", 128 << 20)
+    with transfer(centre, disk, "upload", "cow") as url:
+        subprocess.run(list(map(str, curl(centre, "-T", image, url))), check=True)
+    vm = centre.rest.post("/vms", {
+        "name": "bench", "memory": str(256 << 20), "cluster": {"name": "Default"},
+        "template": {"name": "Blank"}, "display": {"type": "vnc"},
+        "memory_policy": {"max": str(512 << 20), "guaranteed": str(128 << 20)},
+        "bios": {"type": "q35_sea_bios"}})["id"]
+    centre.rest.post(f"/vms/{vm}/diskattachments", {
+        "bootable": "true", "interface": "virtio_scsi", "active": "true", "disk": {"id": disk}})
+    return vm
+
+
+def start_by_api(centre, events, vm):
+    begun = time.time()
+    centre.rest.post(f"/vms/{vm}/start")
+    started = events.wait_for(STARTED, "bench", begun)
+    booted = events.wait_for(BOOTED, "bench", begun)
+    wait_for(centre, f"/vms/{vm}", "status", "up")
+    return started, booted
+
+
+def stop_by_api(centre, vm):
+    centre.rest.post(f"/vms/{vm}/stop")
+    wait_for(centre, f"/vms/{vm}", "status", "down")
+
+
+def plain_twin(centre):
+    """A file in the host with the running VM's definition under another name, on a copy of its disk
+    that stays where it is when the VM ends."""
+    text = centre.host.virsh("dumpxml", "--inactive", "bench")
+    folder = centre.host.directory / "var/lib/libvirt/images"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(GUEST / "vireo-guest.qcow2", folder / "twin.qcow2")
+    text = re.sub(r"<name>.*?</name>", "<name>twin</name>", text)
+    text = text.replace(re.search(r"<uuid>(.*?)</uuid>", text).group(1), str(uuid.uuid4()))
+    text = re.sub(r"<source file='/[^']*'", "<source file='/var/lib/libvirt/images/twin.qcow2'",
+                  text)
+    (folder / "twin.xml").write_text(text)
+    return "/var/lib/libvirt/images/twin.xml"
+
+
+class Virsh:
+    """One that is connected already and waits for commands: its own start is not measured."""
+
+    def __init__(self, centre):
+        self.process = subprocess.Popen(
+            centre.host.command(["virsh", "-q", "-c", "qemu:///system"]), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.tell("uri")
+        time.sleep(2)
+
+    def tell(self, command):
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def start_by_virsh(centre, virsh, events, twin):
+    begun = time.time()
+    virsh.tell(f"create {twin}")
+    started = events.wait_for(STARTED, "twin", begun)
+    booted = events.wait_for(BOOTED, "twin", begun)
+    centre.host.virsh("destroy", "twin")
+    return started, booted
+
+
+def start_ratios(build):
+    subprocess.run([REPOSITORY / "tests/guest/build", GUEST], check=True,
+                   stdout=subprocess.DEVNULL)
+    with new_centre(build) as centre:
+        events = Events(centre)
+        vm = add_vm(centre)
+        start_by_api(centre, events, vm)
+        twin = plain_twin(centre)
+        stop_by_api(centre, vm)
+        by_virsh, by_api = [], []
+        with Virsh(centre) as virsh:
+            for _ in range(ROUNDS):
+                by_virsh.append(start_by_virsh(centre, virsh, events, twin))
+                by_api.append(start_by_api(centre, events, vm))
+                stop_by_api(centre, vm)
+        for number, name, what in ((0, "vm_start_ratio", "its processors run"),
+                                   (1, "vm_boot_ratio", "its guest's agent is there")):
+            ours, plain = (statistics.median(row[number] for row in rows)
+                           for rows in (by_api, by_virsh))
+            yield Figure(name, ours / plain,
+                         f"from POST /start until {what}, {ours:.2f} s, over that from virsh "
+                         f"create, {plain:.2f} s: medians of {ROUNDS}")
+
+
+def agent_memory(build):
+    with new_centre(build) as centre:
+        agent = centre.host.processes("vireo-agent")[0]
+        yield Figure("agent_rss", resident_mb(agent), "one host up, no VM")
+        vm = add_vm(centre)
+        centre.rest.post(f"/vms/{vm}/start")
+        wait_for(centre, f"/vms/{vm}", "status", "up")
+        time.sleep(20)  # until it has reported some statistics
+        yield Figure("agent_rss_one_vm", resident_mb(agent), "an image uploaded, one VM up")
