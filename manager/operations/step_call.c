@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "proto/vdsm.h"
 
 struct StepWait {
     Manager *manager;
@@ -35,7 +36,8 @@ static void step_answered(const Json *result, const Fail *why, int code, void *a
     Operation *operation = step_wait_end(argument);
     if (!operation)
         return;
-    if (fail_is_set(why) && !code)
+    // A host whose agent has just begun is looking for its VMs and answers soon.
+    if (fail_is_set(why) && (!code || code == VDSM_RECOVERY_IN_PROGRESS))
         step_put_off(operation, why);
     else
         reply(operation, result, why, code);

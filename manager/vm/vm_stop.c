@@ -44,6 +44,8 @@ static void destroy_answered(Operation *operation, const Json *result, const Fai
     (void)result;
     if (!fail_is_set(why) || code == VDSM_NO_SUCH_VM)
         operation_done(operation);
+    else if (code == VDSM_VM_DESTROY_FAILED) // QEMU or libvirt is busy, or restarts
+        step_put_off(operation, why);
     else
         step_fail(operation, why);
 }

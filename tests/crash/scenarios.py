@@ -417,7 +417,7 @@ SCENARIOS = [
              prepare=down_vm, faults={"create": refuse("VM.create", 9),
                                       "launch": refuse("launch")}),
     Scenario("vm_stop", "plain", begin_stop, check_vm("down", "up"), setup=first_domain,
-             prepare=up_vm, faults={"destroy": refuse("VM.destroy", 42)}),
+             prepare=up_vm, faults={"destroy": refuse("VM.destroy", 100)}),
     Scenario("device_plug", "disk", begin_plug, check_plug, setup=first_domain,
              prepare=up_with_disk, faults={"plug": refuse("VM.hotplugDisk", 45)}),
     Scenario("device_unplug", "disk", begin_unplug, check_unplug, setup=first_domain,
