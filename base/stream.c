@@ -537,6 +537,7 @@ static void stream_take_fd(Stream *stream, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (stream->fd >= 0) { // the next address: its socket takes the number of the one that failed
         uv_poll_stop(&stream->poll);
+        stream->events = 0;
         dup3(fd, stream->fd, O_CLOEXEC);
         close(fd);
         return;

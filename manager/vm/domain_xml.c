@@ -318,6 +318,15 @@ static void next_target(char target[8], const char *bus, const char *const *used
     }
 }
 
+// Images belong to the storage's owner on every host: libvirt must not give them to its QEMU's user.
+static void write_image(XmlWriter *writer, const char *path)
+{
+    xml_open(writer, "source");
+    xml_put_attribute(writer, "file", path);
+    xml_add_empty(writer, "seclabel", "model", "dac", "type", "none", "relabel", "no", NULL);
+    xml_close(writer);
+}
+
 static void write_disk(XmlWriter *writer, const DomainDisk *disk, int boot_order)
 {
     const ApiDiskAttachment *attachment = disk->attachment;
@@ -332,7 +341,7 @@ static void write_disk(XmlWriter *writer, const DomainDisk *disk, int boot_order
     xml_put_attribute(writer, "type", "file");
     xml_put_attribute(writer, "device", "disk");
     xml_add_empty(writer, "target", "dev", disk->target, "bus", bus, NULL);
-    xml_add_empty(writer, "source", "file", path, NULL);
+    write_image(writer, path);
     xml_add_empty(writer, "driver", "name", "qemu", "type", raw ? "raw" : "qcow2", "cache", "none",
                   "io", "threads", "error_policy", "stop", "discard",
                   attachment->pass_discard == API_TRUE ? "unmap" : NULL, NULL);
@@ -346,6 +355,8 @@ static void write_disk(XmlWriter *writer, const DomainDisk *disk, int boot_order
     xml_close(writer);
 }
 
+static const char payload_path[] = "PAYLOAD:";
+
 static void write_cdrom(XmlWriter *writer, const char *target, const char *bus, const char *path,
                         int boot_order, const char *serial)
 {
@@ -354,8 +365,10 @@ static void write_cdrom(XmlWriter *writer, const char *target, const char *bus, 
     xml_put_attribute(writer, "device", "cdrom");
     xml_put_attribute(writer, "snapshot", "no");
     xml_add_empty(writer, "driver", "name", "qemu", "type", "raw", "error_policy", "report", NULL);
-    if (path && *path)
+    if (path && !strcmp(path, payload_path)) // the host makes it, for this QEMU alone
         xml_add_empty(writer, "source", "file", path, NULL);
+    else if (path && *path)
+        write_image(writer, path);
     xml_add_empty(writer, "target", "dev", target, "bus", bus, NULL);
     xml_add_empty(writer, "readonly", NULL);
     if (serial)
@@ -540,7 +553,7 @@ static void write_devices(XmlWriter *writer, const DomainInput *input, const cha
     write_cdrom(writer, cd, cd_bus, input->cd_path, boot_position(input, API_BOOT_DEVICE_CDROM),
                 NULL);
     if (input->payload)
-        write_cdrom(writer, payload, payload_bus(vm), "PAYLOAD:", 0, NULL);
+        write_cdrom(writer, payload, payload_bus(vm), payload_path, 0, NULL);
     for (int i = 0; i < input->disk_count; i++)
         any_bootable = any_bootable || input->disks[i].attachment->bootable == API_TRUE;
     for (int i = 0; i < input->disk_count; i++) {
