@@ -90,7 +90,7 @@ Entity *entity_ref(Entity *entity)
 
 void entity_unref(Entity *entity)
 {
-    if (--entity->references)
+    if (!entity || --entity->references)
         return;
     if (entity->state) {
         state_done(entity->kind, entity->state);

@@ -164,8 +164,8 @@ class CommandLineTest(unittest.TestCase):
         self.assertTrue(terminal.is_raw())
         terminal.type("echo $((6 * 7)) of $(uname -s)\r")
         terminal.expect("42 of Linux")
-        terminal.type("sleep 100\r")
-        terminal.expect("sleep 100")
+        terminal.type("sh -c 'echo now $$; exec sleep 100'\r")
+        terminal.expect(r"now \d+")
         terminal.type("\x03")  # Ctrl-C belongs to the guest
         terminal.expect(PROMPT)
         terminal.type("seq 20000 | tail -n 5000 | sha1sum; seq 20000 | tail -n 5000\r")
