@@ -89,7 +89,7 @@ class AnswersTest(unittest.TestCase):
         self.centre = DataCentre(self.state, agent_options={"hooks_directory": HOOKS})
         self.addCleanup(self.centre.kill)
         self.centre.start()
-        self.client = Client(str(self.centre.host.path("/run/vireo/agent.sock")))
+        self.client = Client(str(self.centre.host.path("/run/vireo/agent/agent.sock")))
         self.addCleanup(self.client.close)
 
     def check(self, answer, kinds, members=()):
