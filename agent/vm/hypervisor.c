@@ -293,8 +293,11 @@ virDomainPtr hypervisor_domain(Hypervisor *hypervisor, const char *id, Fail *why
     if (!connection)
         return NULL;
     virDomainPtr domain = virDomainLookupByUUIDString(connection, id);
-    if (!domain)
+    // A connection that breaks in the middle says nothing about the domain.
+    if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
         fail_set(why, FAIL_NOT_FOUND, "libvirt has no running domain %s.", id);
+    else if (!domain)
+        libvirt_fail(why, FAIL_UNAVAILABLE, "The host's libvirt does not answer.");
     virConnectClose(connection);
     return domain;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libvirt/virterror.h>
 #include <openssl/evp.h>
 
 #include "agent/guest/guest_agent.h"
@@ -624,7 +625,8 @@ void vms_recover(Vms *vms, virConnectPtr connection)
     AUTO_FREE Vm **all = vms_all(vms, &total);
     for (size_t i = 0; i < total; i++) {
         virDomainPtr domain = virDomainLookupByUUIDString(connection, all[i]->id);
-        bool missing = !domain && all[i]->status != VM_DOWN && !all[i]->launching;
+        bool missing = !domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN &&
+                       all[i]->status != VM_DOWN && !all[i]->launching;
         if (domain)
             virDomainFree(domain);
         if (missing)
