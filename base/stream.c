@@ -765,6 +765,13 @@ char *stream_peer_unit(const Stream *stream)
     return stream_peer_member(stream, NID_organizationalUnitName);
 }
 
+bool stream_peer_is_self(const Stream *stream)
+{
+    X509 *theirs = stream->ssl ? SSL_get0_peer_certificate(stream->ssl) : NULL;
+    X509 *ours = theirs ? SSL_get_certificate(stream->ssl) : NULL;
+    return ours && !X509_cmp(theirs, ours);
+}
+
 void stream_keep_alive(Stream *stream)
 {
     int on = 1, idle_s = 60, step_s = 10, steps = 3;

@@ -84,6 +84,8 @@ const char *stream_peer(const Stream *stream);
 char *stream_peer_name(const Stream *stream);
 // Its organizational unit, or NULL. Meaningful when the peer's certificate was required.
 char *stream_peer_unit(const Stream *stream);
+// It has shown the very certificate that we show.
+bool stream_peer_is_self(const Stream *stream);
 // Notices within 90 s that the peer has vanished, also when nothing is sent. When it is open.
 void stream_keep_alive(Stream *stream);
 // Own address of this connection, for telling peers where they reached us.

@@ -698,7 +698,22 @@ TEST(mutual_tls_knows_the_peer)
     AUTO_FREE char *unit = stream_peer_unit(pair.server.stream);
     assert_string_equal(unit, "unit");
     assert_null(stream_peer_unit(pair.client.stream));
+    assert_false(stream_peer_is_self(pair.server.stream));
     stream_keep_alive(pair.server.stream);
+    pair_end(&pair);
+}
+
+TEST(own_certificate_is_known)
+{
+    Pair pair;
+    pair_begin_tls(&pair);
+    assert_int_equal(tls_context_set_certificate(pair.client_tls, server_pair.certificate,
+                                                 server_pair.key, NULL),
+                     0);
+    pair_connect(&pair, "server.example");
+    LOOP_UNTIL(&pair.loop, pair.client.opened && pair.server.opened);
+    assert_true(stream_peer_is_self(pair.server.stream));
+    assert_true(stream_peer_is_self(pair.client.stream));
     pair_end(&pair);
 }
 

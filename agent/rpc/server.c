@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/uuid.h"
+#include "proto/console.h"
 #include "proto/stomp.h"
 
 enum {
@@ -43,7 +44,7 @@ typedef struct Session {
     List node;
     Subscription subscriptions[SUBSCRIPTIONS_MAX];
     int subscription_count;
-    bool detected, connected, closed;
+    bool tls, detected, connected, closed;
     int calls;        // running, each holds the session
     uv_timer_t timer; // detection, then heart-beats
     bool timer_open;
@@ -589,6 +590,15 @@ static void session_give(Session *session)
     session_unref(session);
 }
 
+// Every host has a certificate of the same authority; one host must not rule another.
+static bool session_is_trusted(Session *session)
+{
+    if (!session->tls)
+        return true; // the Unix socket is root's
+    AUTO_FREE char *unit = stream_peer_unit(session->stream);
+    return (unit && !strcmp(unit, MANAGER_UNIT)) || stream_peer_is_self(session->stream);
+}
+
 static size_t session_detect(Session *session, const char *data, size_t length)
 {
     if (length < DETECT_BYTES)
@@ -601,6 +611,13 @@ static size_t session_detect(Session *session, const char *data, size_t length)
         log_info("rpc.unknown", LOG_NONE, "A client at %s speaks an unknown protocol.",
                  stream_peer(session->stream));
         stream_close(session->stream, false);
+        return length;
+    }
+    if (!session_is_trusted(session)) {
+        log_warn("rpc.stranger", LOG_NONE, "A client at %s is not the manager: refused.",
+                 stream_peer(session->stream));
+        session_error(session, "Only the manager and this host itself may call verbs");
+        stream_close(session->stream, true);
         return length;
     }
     session->detected = true;
@@ -675,6 +692,7 @@ static void session_new(RpcServer *server, int fd, TlsContext *tls)
     uv_timer_init(server->agent->loop, &session->timer);
     session->timer.data = session;
     session->timer_open = true;
+    session->tls = tls != NULL;
     uv_timer_start(&session->timer, session_detect_timeout, DETECT_MS + STREAM_HANDSHAKE_MS, 0);
     session->stream = stream_accept(server->agent->loop, fd, tls, &session_handlers, session);
 }

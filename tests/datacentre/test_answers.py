@@ -6,6 +6,9 @@ import contextlib
 import hashlib
 import pathlib
 import shutil
+import socket
+import ssl
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -91,6 +94,33 @@ class AnswersTest(unittest.TestCase):
         self.centre.start()
         self.client = Client(str(self.centre.host.path("/run/vireo/agent/agent.sock")))
         self.addCleanup(self.client.close)
+
+    def other_host(self):
+        """The folder with the certificate of another host that has joined."""
+        state, config = self.state / "other", self.state / "other.conf"
+        config.write_text(f"state_directory = {state}\n")
+        ticket = self.centre.rest.post_own("/vireo/enrolment-token",
+                                           {"cluster": "Default", "name": "other"})
+        subprocess.run([self.centre.host.build_dir / "agent/vireo-agent", "enrol",
+                        "--manager", self.centre.manager.url, "--token", ticket["token"],
+                        "--fingerprint", ticket["fingerprint"], "--name", "other",
+                        "--address", "127.0.0.9", "--config", config], check=True)
+        return state / "pki"
+
+    def first_answer(self, pki):
+        context = ssl.create_default_context(cafile=pki / "ca.crt")
+        context.check_hostname = False
+        context.load_cert_chain(pki / "agent.crt", pki / "agent.key")
+        with socket.create_connection((self.centre.host.address, 54321), 10) as plain, \
+                context.wrap_socket(plain) as channel:
+            channel.sendall(b"CONNECT\naccept-version:1.2\nheart-beat:0,0\n\n\0")
+            return channel.recv(4096)
+
+    def test_only_the_manager_rules(self):
+        """Every host has a certificate of the same authority; that opens no other host."""
+        own = self.centre.host.directory / "var/lib/vireo/agent/pki"
+        self.assertTrue(self.first_answer(own).startswith(b"CONNECTED"))
+        self.assertTrue(self.first_answer(self.other_host()).startswith(b"ERROR"))
 
     def check(self, answer, kinds, members=()):
         for name in members or kinds:
