@@ -20,7 +20,7 @@ run: build
 
 # All tests, or only some: make check SUITES="tests/guest"
 check:
-	@tools/install-packages build run check deb guest
+	@tools/install-packages build run check deb fuzz guest
 	@exec tests/run --build "$(BUILD)" $(SUITES)
 
 # Every fuzzer for so many seconds: make fuzz SECONDS=600
