@@ -11,6 +11,7 @@ import time
 from .datacentre import DataCentre
 from .failure import DataCentreFailure
 from .host import Host
+from .manager import give_to_caller
 from .process import require_root
 
 
@@ -25,23 +26,25 @@ def become_root():
         os.execvp("sudo", ["sudo", "--", sys.executable, *module])
 
 
-def share_with_caller(state):
-    """What a person needs belongs to who called sudo, not to root."""
-    if "SUDO_UID" in os.environ:
-        owner = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
-        for name in (".", "admin-password", "ca.crt", "connection.json"):
-            os.chown(state / name, *owner)
+def interrupt(*_):
+    """Once: sudo and the terminal may both send the signal. A shell that started us in the
+    background may have had it ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run(arguments):
     """Until SIGINT or SIGTERM; then the code is 0."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     centre = DataCentre(arguments.state, arguments.port, arguments.build, kvm=False if arguments.no_kvm else None,
                         internet=arguments.internet, tell=say)
     started = time.monotonic()
     try:
         centre.start()
-        share_with_caller(centre.state)
+        for name in (".", "ca.crt"):
+            give_to_caller(centre.state / name)
         say(f"""
 The data centre is {"up" if centre.ready else "running, but not ready,"} after {time.monotonic() - started:.0f} s.
 
@@ -61,8 +64,6 @@ Ctrl-C stops it; guests are switched off. The same command starts it again.
             if not centre.ready and centre.look():
                 say("the data centre is ready now")
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         say("\nstopping")
         centre.stop()
         say("stopped")

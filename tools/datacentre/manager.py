@@ -107,10 +107,17 @@ class Manager:
             return None
 
 
+def give_to_caller(file):
+    """What a person needs belongs to who called sudo, not to root. A path or a descriptor."""
+    if "SUDO_UID" in os.environ:
+        os.chown(file, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
+
+
 def write_private(path, text):
     """A file for its owner alone, from its first moment on."""
     partial = path.with_name(f"{path.name}.new")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        give_to_caller(file.fileno())
         file.write(text)
     partial.rename(path)
