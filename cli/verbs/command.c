@@ -249,6 +249,20 @@ static int verb_unknown(Parse *parse, const char *word)
     return -EINVAL;
 }
 
+// "events" is short for "event list".
+static bool parse_plural(Parse *parse, const char *word)
+{
+    Command *command = parse->command;
+    size_t length = strlen(word);
+    if (*command->noun || length < 2 || word[length - 1] != 's')
+        return false;
+    const char *noun = arena_format(parse->arena, "%.*s", (int)length - 1, word);
+    command->verb = verb_find(command->program, noun, "list");
+    if (command->verb)
+        command->noun = noun;
+    return command->verb != NULL;
+}
+
 static int parse_word(Parse *parse, const char *word)
 {
     Command *command = parse->command;
@@ -259,7 +273,7 @@ static int parse_word(Parse *parse, const char *word)
     const char *longer =
         *command->noun ? arena_format(parse->arena, "%s %s", command->noun, word) : word;
     command->verb = verb_find(command->program, command->noun, word);
-    if (command->verb)
+    if (command->verb || parse_plural(parse, word))
         return 0;
     if (!*word || !noun_begins(command->program, longer))
         return verb_unknown(parse, word);

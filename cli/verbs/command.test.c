@@ -78,6 +78,19 @@ TEST(nouns_of_two_words)
     line_done(&line);
 }
 
+TEST(plurals_list)
+{
+    Line line;
+    assert_good(&line, "events --follow");
+    assert_string_equal(line.command.verb->noun, "event");
+    assert_string_equal(line.command.verb->name, "list");
+    assert_true(command_flag(&line.command, "follow"));
+    line_done(&line);
+    assert_bad("vm disks", "There is no \"vireo vm disks\". vireo vm knows list, show, create, "
+                           "update, start, stop, shutdown, reboot, reset, pause, resume, migrate, "
+                           "remove, console, stats.");
+}
+
 TEST(verbs_without_noun)
 {
     Line line;

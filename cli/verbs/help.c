@@ -164,6 +164,9 @@ static void program_help(const Program *program, FILE *to)
         }
     fputs("\nNouns and their verbs:\n", to);
     nouns_print(program, to);
+    if (program->listing)
+        fprintf(to, "  A noun's plural lists: %s vms, %s events --follow.\n", program->name,
+                program->name);
     options_print(program, NULL, false, to);
     fputs("\nExit codes:\n", to);
     for (size_t i = 0; i < exit_code_count; i++) {

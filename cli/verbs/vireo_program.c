@@ -50,8 +50,8 @@ const Program vireo_program = {
     .section = 1,
     .title = "the command line of a Vireo manager",
     .about = "vireo shows and changes what a manager looks after: virtual machines, disks, hosts, "
-             "storage and networks. Objects are given by name or by id. It speaks the REST API "
-             "and nothing else.",
+             "storage and networks. Objects are given by name or by id; a noun's plural lists: "
+             "vireo vms, vireo events --follow. It speaks the REST API and nothing else.",
     .rows = verb_rows,
     .common = common_rows,
     .listing = list_rows,
