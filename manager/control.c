@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "manager/events/event_log.h"
 #include "manager/identity/identity.h"
@@ -13,22 +14,33 @@
 struct Control {
     Manager *manager;
     Listener *listener;
+    List calls;
+    bool stopping;
 };
 
 typedef struct ControlCall {
     Control *control;
+    List node;
     Stream *stream;
     Arena arena;
     const Json *request;
     bool closed, running;
 } ControlCall;
 
+static void control_maybe_stopped(Control *control)
+{
+    if (control->stopping && list_empty(&control->calls))
+        free(control);
+}
+
 static void call_free(ControlCall *call)
 {
-    if (call->closed && !call->running) {
-        arena_done(&call->arena);
-        free(call);
-    }
+    if (!call->closed || call->running)
+        return;
+    list_remove(&call->node);
+    control_maybe_stopped(call->control);
+    arena_done(&call->arena);
+    free(call);
 }
 
 static void control_send(ControlCall *call, StrBuf *text)
@@ -294,6 +306,7 @@ static void control_accepted(int fd, const char *peer, void *argument)
     (void)peer;
     arena_init(&call->arena, 1024);
     call->control = control;
+    list_append(&control->calls, &call->node);
     call->stream = stream_accept(control->manager->loop, fd, NULL, &control_handlers, call);
 }
 
@@ -301,6 +314,7 @@ Control *control_new(Manager *manager, Fail *why)
 {
     Control *control = NEW(Control);
     control->manager = manager;
+    list_init(&control->calls);
     control->listener = listener_new_path(manager->loop, manager->config.control_socket, 0600,
                                           control_accepted, control, why);
     if (control->listener)
@@ -313,6 +327,10 @@ void control_stop(Control *control)
 {
     if (!control)
         return;
+    control->stopping = true;
     listener_close(control->listener);
-    free(control);
+    LIST_EACH(&control->calls, ControlCall, node, call)
+        if (!call->running) // the others are answered
+            stream_close(call->stream, true);
+    control_maybe_stopped(control);
 }

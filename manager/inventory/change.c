@@ -228,11 +228,36 @@ static void change_stored(const Fail *why, void *argument)
     change_free(change);
 }
 
+// The store was closed before it could tell how it ended.
+static void change_dropped(void *argument)
+{
+    Change *change = argument;
+    change->stored = NULL;
+    LIST_EACH(&change->edits, Edit, node, edit)
+        edit_settle(edit);
+    change_free(change);
+}
+
+// Of somebody who began before the manager's end and is late.
+static void change_refuse(Change *change, ChangeDone durable, void *argument)
+{
+    AUTO_FAIL why = {0};
+    fail_set(&why, FAIL_UNAVAILABLE, "The manager stops.");
+    if (durable)
+        durable(&why, argument);
+    change_free(change);
+}
+
 void change_commit(Change *change, ChangeDone durable, void *argument)
 {
+    if (!change->manager->store) {
+        change_refuse(change, durable, argument);
+        return;
+    }
     change->durable = durable;
     change->argument = argument;
     LIST_EACH(&change->edits, Edit, node, edit)
         edit_apply(change, edit);
+    store_change_on_dropped(change->stored, change_dropped);
     store_submit(change->manager->store, change->stored, change_stored, change);
 }

@@ -180,21 +180,26 @@ void items_write(Request *request, ApiWriter *writer, const Items *items, size_t
     api_write_object(writer, items->type, view, &place, element, follow);
 }
 
+static int request_read_path(Request *request, const char *path, Items *items)
+{
+    if (!route_find(&request->arena, path, &request->route) || request->route.action)
+        return -ENOENT;
+    request->method = route_method(&request->route, API_GET);
+    if (!request->method || !request->method->read || !request->method->result ||
+        !request_has_right(request, request->method->permit))
+        return -ENOSYS;
+    items_init(items, &request->route, request->method);
+    return request->method->read(request, items);
+}
+
 // Reads what lies at a path on behalf of the same user.
 static int request_read_inner(Request *request, const char *path, Items *items)
 {
-    Request inner = *request;
+    Request inner = *request; // its arena is the only one until the end
     inner.http = NULL;
     inner.query = NULL;
     inner.why = (Fail){0};
-    if (!route_find(&request->arena, path, &inner.route) || inner.route.action)
-        return -ENOENT;
-    inner.method = route_method(&inner.route, API_GET);
-    if (!inner.method || !inner.method->read || !inner.method->result ||
-        !request_has_right(&inner, inner.method->permit))
-        return -ENOSYS;
-    items_init(items, &inner.route, inner.method);
-    int result = inner.method->read(&inner, items);
+    int result = request_read_path(&inner, path, items);
     fail_done(&inner.why);
     request->arena = inner.arena; // what was allocated there belongs to the request
     return result;

@@ -26,6 +26,7 @@ struct StoreChange {
     List node;
     char *backup; // path: not a change but a request for a copy
     StoreDone done;
+    void (*dropped)(void *argument);
     void *argument;
 };
 
@@ -322,6 +323,11 @@ static void store_queue(Store *store, StoreChange *change)
     uv_mutex_unlock(&store->lock);
 }
 
+void store_change_on_dropped(StoreChange *change, void (*dropped)(void *argument))
+{
+    change->dropped = dropped;
+}
+
 void store_submit(Store *store, StoreChange *change, StoreDone done, void *argument)
 {
     change->done = done;
@@ -496,6 +502,15 @@ static void store_closed(uv_handle_t *handle)
     free(store);
 }
 
+static void store_drop(List *changes)
+{
+    LIST_EACH(changes, StoreChange, node, change) {
+        if (change->dropped)
+            change->dropped(change->argument);
+        store_change_free(change);
+    }
+}
+
 void store_close(Store *store)
 {
     if (!store)
@@ -506,10 +521,8 @@ void store_close(Store *store)
     uv_mutex_unlock(&store->lock);
     if (store->thread)
         uv_thread_join(&store->thread);
-    LIST_EACH(&store->finished, StoreChange, node, change)
-        store_change_free(change);
-    LIST_EACH(&store->queue, StoreChange, node, left)
-        store_change_free(left);
+    store_drop(&store->finished);
+    store_drop(&store->queue);
     sqlite3_finalize(store->put);
     sqlite3_finalize(store->remove);
     sqlite3_finalize(store->event);

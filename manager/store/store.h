@@ -26,6 +26,8 @@ void store_change_put(StoreChange *change, const char *kind, const char *id, uin
                       const char *document);
 void store_change_delete(StoreChange *change, const char *kind, const char *id);
 void store_change_event(StoreChange *change, const StoreEvent *event);
+// Called in place of the StoreDone when the store is closed before that came, to free its argument.
+void store_change_on_dropped(StoreChange *change, void (*dropped)(void *argument));
 
 // Called when the change is on disk, or with the reason why it is not. After a failure all changes
 // that were queued behind it fail too, in reverse order of queueing, so that the owner can take
@@ -47,7 +49,7 @@ void store_submit(Store *store, StoreChange *change, StoreDone done, void *argum
 void store_backup(Store *store, const char *path, StoreDone done, void *argument);
 // Removes events older than `before_ms`.
 void store_expire_events(Store *store, int64_t before_ms);
-// Waits for what is queued; no callbacks come any more.
+// Waits for what is queued; no callbacks come any more but those of store_change_on_dropped().
 void store_close(Store *store);
 
 typedef struct StoreStats {

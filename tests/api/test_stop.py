@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""The manager's end while something is still under way: it ends soon, in good order."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import unittest
+
+import vireo_test
+
+LOGIN = (b"grant_type=password&scope=ovirt-app-api&username=admin%40internal&password=" +
+         vireo_test.PASSWORD.replace(" ", "+").encode())
+
+
+class StopTest(unittest.TestCase):
+    def setUp(self):
+        self.manager = vireo_test.Manager()
+        self.addCleanup(self.manager.close)
+
+    def control(self, **call):
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(peer.close)
+        peer.settimeout(30)
+        peer.connect(os.path.join(self.manager.directory, "control"))
+        if call:
+            peer.sendall(json.dumps(call).encode() + b"\n")
+        return peer
+
+    def stop(self):
+        self.manager.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.manager.process.wait(15), 0, self.manager.log())
+
+    def test_somebody_on_the_control_socket_says_nothing(self):
+        peer = self.control()
+        self.manager.control(command="operation-kinds")  # it was accepted before this
+        self.stop()
+        self.assertEqual(peer.recv(1), b"")
+
+    def test_a_password_is_being_hashed(self):
+        peers = [self.control(command="user-add", name=f"user{number}", role="UserRole",
+                              password=vireo_test.PASSWORD) for number in range(20)]
+        with peers[0].makefile("rb") as answer:
+            self.assertTrue(json.loads(answer.readline())["ok"])
+        self.stop()  # the others are in all stages
+        for peer in peers[1:]:
+            with peer.makefile("rb") as answer:
+                line = answer.readline()
+            self.assertIn("ok", json.loads(line))
+
+    def test_clients_have_left_during_their_login(self):
+        context = ssl.create_default_context(cadata=self.manager.authority)
+        for _ in range(20):
+            with socket.create_connection(("localhost", self.manager.port)) as plain:
+                client = context.wrap_socket(plain, server_hostname="localhost")
+                client.sendall(b"POST /ovirt-engine/sso/oauth/token HTTP/1.1\r\nHost: localhost\r\n"
+                               b"Content-Type: application/x-www-form-urlencoded\r\n"
+                               b"Accept: application/json\r\nContent-Length: %d\r\n\r\n" %
+                               len(LOGIN) + LOGIN)
+                client.close()
+        self.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
