@@ -34,6 +34,7 @@ struct HostLink {
     const HostLinkHandlers *handlers;
     Stream *stream;
     bool connected; // STOMP is agreed
+    bool silent; // why it is being closed
     bool closing;
     List calls;
     Map by_id;
@@ -268,10 +269,13 @@ static void link_closed(Stream *stream, const Fail *why, void *owner)
     (void)stream;
     if (fail_is_set(why))
         fail_copy(&reason, why);
+    else if (link->silent)
+        fail_set(&reason, FAIL_UNAVAILABLE, "It has been silent for %d s.", SILENCE_MS / 1000);
     else
         fail_set(&reason, FAIL_UNAVAILABLE, "The host ended the connection.");
     fail_prefix(&reason, "Host %s: ", entity_name(link->host));
     link->stream = NULL;
+    link->silent = false;
     link->retry_at_ms = clock_monotonic_ms() + (link->connected ? RETRY_FIRST_MS : RETRY_MS);
     link->connected = false;
     link_fail_calls(link, &reason);
@@ -309,6 +313,7 @@ static void link_sweep(uv_timer_t *timer)
         log_warn("host.silent", LOG_ID("host", link->host->id),
                  "Host %s has been silent for %d s; connecting again.", entity_name(link->host),
                  SILENCE_MS / 1000);
+        link->silent = true;
         stream_close(link->stream, false);
         return;
     }
