@@ -43,6 +43,14 @@ static int storage_body(Cli *cli, Json **ret, Fail *why)
     return fail_set(why, FAIL_INVALID, "LOCATION or --lun must be given.");
 }
 
+// The manager attaches local storage by itself, to its host's data centre.
+static bool storage_is_attached(Cli *cli, const char *path)
+{
+    AUTO_FAIL trouble = {0};
+    const Json *attached;
+    return !rest_get(cli, &cli->arena, path, &attached, &trouble);
+}
+
 static int storage_attach(Cli *cli, Outcome *outcome, Fail *why)
 {
     const Value *center = command_value(&cli->command, "datacenter");
@@ -50,6 +58,9 @@ static int storage_attach(Cli *cli, Outcome *outcome, Fail *why)
     Json *body = json_new_object(&cli->arena);
     const Json *answer = NULL;
     json_set_string(&cli->arena, body, "id", outcome->id);
+    outcome->path = arena_format(&cli->arena, "%s/%s", path, outcome->id);
+    if (storage_is_attached(cli, outcome->path))
+        return call_wait(cli, outcome, why);
     call_new_correlation(cli);
     int result = rest_call(cli, &cli->arena, "POST", path, body, &answer, why);
     if (result) {
@@ -57,7 +68,6 @@ static int storage_attach(Cli *cli, Outcome *outcome, Fail *why)
         fail_hint(why, "Attach it with vireo storage attach %s", outcome->name);
         return result;
     }
-    outcome->path = arena_format(&cli->arena, "%s/%s", path, outcome->id);
     outcome->correlation = arena_string(&cli->arena, cli->correlation);
     outcome->job = NULL;
     return call_wait(cli, outcome, why);

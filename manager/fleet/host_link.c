@@ -34,11 +34,13 @@ struct HostLink {
     const HostLinkHandlers *handlers;
     Stream *stream;
     bool connected; // STOMP is agreed
+    bool silent;    // why it is being closed
     bool closing;
     List calls;
     Map by_id;
     uv_timer_t sweep;
     int64_t retry_at_ms, opened_ms;
+    int64_t swept_ms, awake_ms; // last sweep; since when sweeps have come in time
 };
 
 static void link_connect(HostLink *link);
@@ -268,10 +270,13 @@ static void link_closed(Stream *stream, const Fail *why, void *owner)
     (void)stream;
     if (fail_is_set(why))
         fail_copy(&reason, why);
+    else if (link->silent)
+        fail_set(&reason, FAIL_UNAVAILABLE, "It has been silent for %d s.", SILENCE_MS / 1000);
     else
         fail_set(&reason, FAIL_UNAVAILABLE, "The host ended the connection.");
     fail_prefix(&reason, "Host %s: ", entity_name(link->host));
     link->stream = NULL;
+    link->silent = false;
     link->retry_at_ms = clock_monotonic_ms() + (link->connected ? RETRY_FIRST_MS : RETRY_MS);
     link->connected = false;
     link_fail_calls(link, &reason);
@@ -297,18 +302,30 @@ static void link_connect(HostLink *link)
     stream_set_input_limit(link->stream, STOMP_BODY_MAX + STOMP_HEAD_MAX);
 }
 
+// A manager that was stopped itself has not listened: what the host sent meanwhile is read first.
+static bool link_is_silent(HostLink *link, int64_t now)
+{
+    if (now - link->swept_ms > HEARTBEAT_MS)
+        link->awake_ms = now;
+    link->swept_ms = now;
+    return link->connected && now - stream_last_read_ms(link->stream) > SILENCE_MS &&
+           now - link->awake_ms > SILENCE_MS;
+}
+
 static void link_sweep(uv_timer_t *timer)
 {
     HostLink *link = timer->data;
     int64_t now = clock_monotonic_ms();
+    bool silent = link_is_silent(link, now);
     if (!link->stream && now >= link->retry_at_ms) {
         link_connect(link);
         return;
     }
-    if (link->connected && now - stream_last_read_ms(link->stream) > SILENCE_MS) {
+    if (silent) {
         log_warn("host.silent", LOG_ID("host", link->host->id),
                  "Host %s has been silent for %d s; connecting again.", entity_name(link->host),
                  SILENCE_MS / 1000);
+        link->silent = true;
         stream_close(link->stream, false);
         return;
     }

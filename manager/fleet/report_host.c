@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "manager/events/event_log.h"
 #include "manager/fleet/reports.h"
+#include "proto/vdsm.h"
 
 static ApiVersion *version_of(Arena *arena, const char *text)
 {
@@ -195,7 +196,9 @@ static void domain_report(Manager *manager, Entity *host, const char *id, const 
     state->seen_ms = clock_monotonic_ms();
     if (!worse)
         return;
-    AUTO_FREE char *detail = memory_format("The host's monitor reports error %d.", code);
+    AUTO_FREE char *detail = memory_format(
+        "Its monitor says: %s (%d). Look whether the storage is mounted and answers on the host.",
+        vdsm_error_text(code), code);
     event_write(manager, NULL, EVENT_STORAGE_DOMAIN_ERROR,
                 &(EventFacts){.host = host, .storage_domain = domain, .detail = detail});
 }

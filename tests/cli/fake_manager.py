@@ -239,7 +239,16 @@ class FakeManager:
         if word == "imagetransfers":
             self.begin_transfer(entity)
         self.collections.setdefault(path, {})[entity["id"]] = entity
+        if entity.get("storage", {}).get("type") == "localfs":
+            self.attach_local(entity)
         return 201, copy.deepcopy(entity)
+
+    def attach_local(self, domain):
+        """Local storage is attached without being asked for."""
+        center = next(iter(self.collections["datacenters"]))
+        path = f"datacenters/{center}/storagedomains"
+        self.collections.setdefault(path, {})[domain["id"]] = {**domain, "status": "locked"}
+        self.transitions[f"{path}/{domain['id']}"] = [LOOKS_UNTIL_DONE, "active"]
 
     def act(self, words, entity, action, body):
         path, kind = "/".join(words[:-1]), words[-3]

@@ -241,6 +241,14 @@ class ChangeTest(ManagerTest):
         self.assertEqual(self.manager.sent("POST", f"datacenters/{self.center}/storagedomains"),
                          [{"id": more}])
 
+    def test_local_storage_attaches_itself(self):
+        path = f"datacenters/{self.center}/storagedomains"
+        out = self.vireo("storage", "add", "here", "/srv/here").out
+        self.assertIn("storage here", out)
+        self.assertEqual(self.manager.sent("POST", path), [])
+        here = self.manager.get("storagedomains", "here")["id"]
+        self.assertEqual(self.manager.collections[path][here]["status"], "active")
+
     def test_other_kinds_of_storage(self):
         for words, storage in (
                 (["/srv/data"], {"type": "localfs", "path": "/srv/data"}),

@@ -5,6 +5,7 @@
 VIREO_CRASH_FULL=1 kills at more moments."""
 
 import os
+import signal
 import subprocess
 import time
 import unittest
@@ -56,6 +57,16 @@ class StorageLifeTest(HostTest):
         self.assertTrue(self.is_gone(f"/storagedomains/{domain}"))
         self.assertNotIn(storage["path"], self.host.exec(["cat", "/proc/mounts"]))
         self.check_agreement()
+
+    def test_stopped_manager_does_not_blame_hosts(self):
+        manager = self.centre.manager.process
+        manager.send_signal(signal.SIGSTOP)
+        time.sleep(16)  # longer than a host may be silent
+        manager.send_signal(signal.SIGCONT)
+        time.sleep(1)
+        self.assertEqual(self.status(f"/hosts/{self.host_id}"), "up")
+        self.assertEqual([row["description"] for row in self.rest.list("/events")
+                          if row["code"] == "9008"], [])
 
     def test_move_of_the_master(self):
         other = self.add_domain("other")
