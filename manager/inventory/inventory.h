@@ -49,7 +49,7 @@ int inventory_load(Inventory *inventory, Kind kind, const char *id, uint64_t rev
                    const char *document, size_t length, Fail *why);
 
 Entity *entity_ref(Entity *entity);
-void entity_unref(Entity *entity); // NULL is fine
+void entity_unref(Entity *entity);             // NULL is fine
 const char *entity_name(const Entity *entity); // "" when it has none
 // By name in either case, then by id: the order of lists.
 int entity_compare(const Entity *one, const Entity *other);
