@@ -33,17 +33,6 @@ void arena_done(Arena *arena)
     *arena = (Arena){0};
 }
 
-void arena_reset(Arena *arena)
-{
-    if (!arena->chunks)
-        return;
-    arena_free_chunks(arena->chunks->older);
-    arena->chunks->older = NULL;
-    memset(arena->chunks->data, 0, arena->chunks->used);
-    arena->chunks->used = 0;
-    arena->total = arena->chunks->size;
-}
-
 static ArenaChunk *arena_grow(Arena *arena, size_t need)
 {
     size_t size = arena->next_size ? arena->next_size : ARENA_FIRST;

@@ -15,8 +15,6 @@ typedef struct Arena {
 
 void arena_init(Arena *arena, size_t first_chunk);
 void arena_done(Arena *arena);
-// Forgets the content but keeps the newest chunk for reuse.
-void arena_reset(Arena *arena);
 
 // What an allocation of so many bytes takes of a chunk.
 static inline size_t arena_rounded(size_t size)

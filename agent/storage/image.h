@@ -8,7 +8,6 @@
 int image_list(Storage *storage, const StorageDomain *domain, Array *ret, Fail *why);
 // Ids of all volumes, each once.
 int image_list_volumes(Storage *storage, const StorageDomain *domain, Array *ret, Fail *why);
-bool image_exists(Storage *storage, const StorageDomain *domain, const char *image);
 // Fails when other images were made from it, or when it is not there.
 int image_check_delete(Storage *storage, const StorageDomain *domain, const char *image, Fail *why);
 // First renamed, so that nobody sees half of it; can be repeated until it succeeds.

@@ -26,8 +26,5 @@ void volume_path_done(VolumePath *path);
 int storage_prepare(Storage *storage, const char *domain, const char *image, const char *volume,
                     bool allow_illegal, VolumePath *ret, Fail *why);
 void storage_teardown(Storage *storage, const char *domain, const char *image, const char *volume);
-// After a running VM has grown a volume of its own: the metadata follows.
-int storage_volume_grown(Storage *storage, const char *domain, const char *image,
-                         const char *volume, int64_t capacity, Fail *why);
 // Key and value of the member storageDomains of Host.getStats: {domain: {code, lastCheck, ...}}.
 void storage_add_domain_stats(Storage *storage, JsonWriter *writer);

@@ -77,8 +77,3 @@ char *path_escape(const char *remote)
     }
     return strbuf_take(&name);
 }
-
-bool path_is_name(const char *text)
-{
-    return text && *text && strcmp(text, ".") && strcmp(text, "..") && !strchr(text, '/');
-}

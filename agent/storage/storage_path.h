@@ -7,5 +7,3 @@
 char *path_normalize(const char *remote);
 // The directory's name under mnt/: "_" becomes "__", then "/" becomes "_".
 char *path_escape(const char *remote);
-// A name that is one component and nothing special.
-bool path_is_name(const char *text);

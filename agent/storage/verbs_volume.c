@@ -369,21 +369,6 @@ void volume_set_legality(Call *call)
     volume_change_answer(call, set_legality, call_string(call, "legality"));
 }
 
-static int grow(Volume *volume, const void *argument, Fail *why)
-{
-    const int64_t *capacity = argument;
-    (void)why;
-    if (*capacity > volume->metadata.capacity)
-        volume->metadata.capacity = *capacity;
-    return 0;
-}
-
-int storage_volume_grown(Storage *storage, const char *domain, const char *image,
-                         const char *volume, int64_t capacity, Fail *why)
-{
-    return volume_change(storage, domain, image, volume, grow, &capacity, why);
-}
-
 // Files have nothing to refresh; the volume must be there.
 void volume_refresh(Call *call)
 {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/list.h"
 #include "manager/manager.h"
 
 enum { EVENTS_IN_MEMORY = 20000 };
@@ -22,17 +21,10 @@ static const EventRow event_rows[_EVENT_MAX] = {
 #undef EVENT
 };
 
-typedef struct Watch {
-    List node;
-    EventWatcher watcher;
-    void *argument;
-} Watch;
-
 struct EventLog {
     ApiDocument **ring; // EVENTS_IN_MEMORY places
     size_t first, count;
     int64_t last_id; // given out, not only durable
-    List watches;
 };
 
 EventLog *event_log_new(int64_t last_id)
@@ -40,7 +32,6 @@ EventLog *event_log_new(int64_t last_id)
     EventLog *log = NEW(EventLog);
     log->ring = NEW_ARRAY(ApiDocument *, EVENTS_IN_MEMORY);
     log->last_id = last_id;
-    list_init(&log->watches);
     return log;
 }
 
@@ -50,8 +41,6 @@ void event_log_free(EventLog *log)
         return;
     for (size_t i = 0; i < log->count; i++)
         api_document_unref(event_log_at(log, i));
-    LIST_EACH(&log->watches, Watch, node, watch)
-        free(watch);
     free(log->ring);
     free(log);
 }
@@ -258,7 +247,7 @@ ApiDocument *event_log_get(const EventLog *log, int64_t id)
     return at < log->count && event_id(event_log_at(log, at)) == id ? event_log_at(log, at) : NULL;
 }
 
-static void event_log_push(EventLog *log, ApiDocument *event)
+void event_log_append(EventLog *log, ApiDocument *event)
 {
     if (log->count == EVENTS_IN_MEMORY) {
         api_document_unref(log->ring[log->first]);
@@ -268,13 +257,6 @@ static void event_log_push(EventLog *log, ApiDocument *event)
     log->ring[(log->first + log->count++) % EVENTS_IN_MEMORY] = api_document_pack(event);
     if (event_id(event) > log->last_id)
         log->last_id = event_id(event);
-}
-
-void event_log_append(EventLog *log, ApiDocument *event)
-{
-    event_log_push(log, event);
-    LIST_EACH(&log->watches, Watch, node, watch)
-        watch->watcher(event, watch->argument);
 }
 
 void event_log_load(EventLog *log, const StoreEvent *row)
@@ -288,7 +270,7 @@ void event_log_load(EventLog *log, const StoreEvent *row)
         log->last_id = row->id;
     if (object && ((const ApiEvent *)object)->deleted != API_TRUE) {
         document->object = object;
-        event_log_push(log, document);
+        event_log_append(log, document);
     }
     api_document_unref(document);
 }
@@ -302,23 +284,4 @@ void event_log_hide(EventLog *log, int64_t id)
     for (; at + 1 < log->count; at++)
         log->ring[(log->first + at) % EVENTS_IN_MEMORY] = event_log_at(log, at + 1);
     log->count--;
-}
-
-void event_log_watch(EventLog *log, EventWatcher watcher, void *argument)
-{
-    Watch *watch = NEW(Watch);
-    watch->watcher = watcher;
-    watch->argument = argument;
-    list_append(&log->watches, &watch->node);
-}
-
-void event_log_unwatch(EventLog *log, EventWatcher watcher, void *argument)
-{
-    LIST_EACH(&log->watches, Watch, node, watch) {
-        if (watch->watcher != watcher || watch->argument != argument)
-            continue;
-        list_remove(&watch->node);
-        free(watch);
-        return;
-    }
 }

@@ -43,7 +43,3 @@ void event_log_load(EventLog *log, const StoreEvent *row);
 // event_log_hide() is called when that is durable. The history keeps it.
 void event_hide(Change *change, const ApiDocument *event);
 void event_log_hide(EventLog *log, int64_t id);
-// Called for each new event; for waiting clients. `argument` is handed back.
-typedef void (*EventWatcher)(ApiDocument *event, void *argument);
-void event_log_watch(EventLog *log, EventWatcher watcher, void *argument);
-void event_log_unwatch(EventLog *log, EventWatcher watcher, void *argument);

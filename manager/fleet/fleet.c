@@ -71,14 +71,6 @@ Entity *fleet_host_of_data_center(Manager *manager, const Entity *data_center)
     return NULL;
 }
 
-Entity *fleet_host_of_cluster(Manager *manager, const char *cluster)
-{
-    INVENTORY_EACH(manager->inventory, KIND_HOST, host)
-        if (host_usable(host) && !strcmp(ENTITY_OBJECT(host, Host)->cluster->id, cluster))
-            return host;
-    return NULL;
-}
-
 bool fleet_host_returns(const Entity *host)
 {
     ApiHostStatus status = host_state(host)->status;

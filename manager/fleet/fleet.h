@@ -24,7 +24,6 @@ void fleet_recheck(Manager *manager, Entity *host);
 
 // Any host of the data centre that is up and connected, the storage manager first; NULL.
 Entity *fleet_host_of_data_center(Manager *manager, const Entity *data_center);
-Entity *fleet_host_of_cluster(Manager *manager, const char *cluster);
 // The host that manages the data centre's storage, or NULL and NO_HOST.
 Entity *fleet_storage_manager(Manager *manager, const Entity *data_center, Fail *why);
 // Not up, but expected to be soon: just after the manager's start, or while its agent restarts. Ends

@@ -562,17 +562,6 @@ void operation_wait_end(Operation *operation, OperationEnded ended, void *argume
     list_append(&operation->waiters, &waiter->node);
 }
 
-void operation_forget_waiter(Operation *operation, void *argument)
-{
-    LIST_EACH(&operation->waiters, Waiter, node, waiter) {
-        if (waiter->argument != argument)
-            continue;
-        list_remove(&waiter->node);
-        free(waiter);
-        return;
-    }
-}
-
 // ---- watching, titles, expiry
 
 static const char *context_name(Manager *manager, Kind kind, const char *id, const char *fallback)

@@ -127,7 +127,6 @@ void operation_cancel(Operation *operation, const Cause *cause);
 typedef void (*OperationEnded)(const Fail *why, void *argument);
 // `ended` is called once, also when the manager stops (then with UNAVAILABLE).
 void operation_wait_end(Operation *operation, OperationEnded ended, void *argument);
-void operation_forget_waiter(Operation *operation, void *argument);
 // Text with ${} filled from the context.
 char *operation_title(Manager *manager, const Entity *row);
 // For people; NULL when nobody knows the step.

@@ -107,13 +107,6 @@ int request_check_name_unused(Request *request, Kind kind, const char *name, con
     return 0;
 }
 
-int request_check_uuid(Request *request, const char *member, const char *id)
-{
-    if (!id || uuid_valid(id))
-        return 0;
-    return fail_set(&request->why, FAIL_INVALID, "%s: \"%.100s\" is not a UUID.", member, id);
-}
-
 // ---- the path
 
 static const RouteStep *step_of(const Request *request, const char *service)

@@ -22,8 +22,6 @@ int request_check_integer(Request *request, const char *member, ApiInteger value
                           int64_t to);
 // EXISTS when another entity of the kind has the name.
 int request_check_name_unused(Request *request, Kind kind, const char *name, const Entity *except);
-// 400 when an id that a body gives is malformed. NULL is fine.
-int request_check_uuid(Request *request, const char *member, const char *id);
 
 // The segment behind the service's collection: "/clusters/C/networks/N" -> "Network": N. NULL when
 // the path has none. Unlike request_id() it does not mind what lies before.
