@@ -1,5 +1,6 @@
 // vireo-agent: the host's part.
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +117,7 @@ static int agent_run(Agent *agent)
     AUTO_FAIL why = {0};
     uv_loop_t loop;
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_ARENA_MAX, 2); // one for each thread of the pool costs a megabyte in all
     setenv("UV_THREADPOOL_SIZE", "24", 0); // each may wait for libvirt or a slow disk
     uv_loop_init(&loop);
     agent->loop = &loop;
