@@ -247,8 +247,12 @@ int storage_task_add(Storage *storage, const char *verb, const Json *parameters,
     int result = task_save(task);
     if (result) {
         task_free(task);
-        return storage_errno(why, VDSM_TASK_PERSIST, result, "The task can't be recorded in %s",
-                             tasks->directory);
+        // The agent's own files, not a storage domain's: storage_errno() would send people there.
+        storage_fail(why, VDSM_TASK_PERSIST, "The task can't be recorded in %s on the host",
+                     tasks->directory);
+        fail_detail(why, "%s", strerror(abs(result)));
+        fail_hint(why, "Make room on the file system of the agent's state, or make it writable");
+        return VDSM_TASK_PERSIST;
     }
     uv_mutex_lock(&tasks->mutex);
     map_put(&tasks->tasks, task->id, task);

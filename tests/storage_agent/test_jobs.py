@@ -38,6 +38,17 @@ class Jobs(StorageTest):
         subprocess.run(["qemu-img", "compare", self.path("images", *first),
                         self.path("images", *second)], check=True, capture_output=True)
 
+    def test_state_that_takes_no_records(self):
+        tasks = next(root for root, _, _ in os.walk(self.directory)
+                     if os.path.basename(root) == "tasks")
+        os.rename(tasks, tasks + ".away")
+        image, volume = str(uuid.uuid4()), str(uuid.uuid4())
+        message = self.refused(413, "Volume.create", **self.create_parameters(image, volume))
+        self.assertIn(tasks, message)
+        self.assertNotIn("storage domain", message)
+        os.rename(tasks + ".away", tasks)
+        self.create()
+
     def test_copies(self):
         image, base = self.create(volFormat=4)
         self.write(image, base, "qcow2", "write -P 1 0 1M")
