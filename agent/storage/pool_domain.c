@@ -193,23 +193,6 @@ static int create_locked(Storage *storage, const PoolRequest *request, Fail *why
     return error;
 }
 
-int storage_pool_create(Storage *storage, const PoolRequest *request, Fail *why)
-{
-    LockHolder *holder;
-    PoolState now = storage_pool_state(storage);
-    int error = request_check(request, why);
-    if (error)
-        return error;
-    if (now.connected && !strcasecmp(now.id, request->id))
-        return storage_fail(why, VDSM_POOL_EXISTS, "This host is connected to pool %s", now.id);
-    error = storage_pool_lock(storage, request->id, "creation of a pool", &holder, why);
-    if (error)
-        return error;
-    error = create_locked(storage, request, why);
-    storage_unlock(&storage->locks, holder);
-    return error;
-}
-
 static int reconstruct_locked(Storage *storage, const PoolRequest *request, Fail *why)
 {
     AUTO_DOMAIN master = {0};
@@ -234,7 +217,10 @@ static int reconstruct_locked(Storage *storage, const PoolRequest *request, Fail
     return domain_change(storage, request->master, make_master, &keys, why);
 }
 
-int storage_pool_reconstruct(Storage *storage, const PoolRequest *request, Fail *why)
+// What is done to a pool as a whole is done by a host that is not connected to it: `connected` is the
+// error of one that is.
+static int pool_act(Storage *storage, const PoolRequest *request, int connected, const char *doing,
+                    int (*act)(Storage *storage, const PoolRequest *request, Fail *why), Fail *why)
 {
     LockHolder *holder;
     PoolState now = storage_pool_state(storage);
@@ -242,13 +228,24 @@ int storage_pool_reconstruct(Storage *storage, const PoolRequest *request, Fail 
     if (error)
         return error;
     if (now.connected && !strcasecmp(now.id, request->id))
-        return storage_fail(why, VDSM_POOL_CONNECTED, "This host is connected to pool %s", now.id);
-    error = storage_pool_lock(storage, request->id, "choice of a new master", &holder, why);
+        return storage_fail(why, connected, "This host is connected to pool %s", now.id);
+    error = storage_pool_lock(storage, request->id, doing, &holder, why);
     if (error)
         return error;
-    error = reconstruct_locked(storage, request, why);
+    error = act(storage, request, why);
     storage_unlock(&storage->locks, holder);
     return error;
+}
+
+int storage_pool_create(Storage *storage, const PoolRequest *request, Fail *why)
+{
+    return pool_act(storage, request, VDSM_POOL_EXISTS, "creation of a pool", create_locked, why);
+}
+
+int storage_pool_reconstruct(Storage *storage, const PoolRequest *request, Fail *why)
+{
+    return pool_act(storage, request, VDSM_POOL_CONNECTED, "choice of a new master",
+                    reconstruct_locked, why);
 }
 
 int storage_pool_set_description(Storage *storage, const char *pool, const char *text, Fail *why)

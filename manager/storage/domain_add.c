@@ -218,21 +218,6 @@ static void act_create(Operation *operation)
         domain_step_ask(operation, host, create_asked);
 }
 
-static void formatted(Operation *operation, const Json *result, const Fail *why, int code)
-{
-    (void)result;
-    if (fail_is_set(why) && code != VDSM_DOMAIN_DOES_NOT_EXIST)
-        step_fail(operation, why);
-    else
-        operation_done(operation);
-}
-
-static void write_format(Operation *operation, JsonWriter *writer)
-{
-    (void)operation;
-    json_add_bool(writer, "autoDetach", false);
-}
-
 static void uncreate_asked(Operation *operation, const Json *result, const Fail *why, int code)
 {
     Entity *host = step_host(operation);
@@ -241,7 +226,7 @@ static void uncreate_asked(Operation *operation, const Json *result, const Fail 
     if (fail_is_set(why) || !host)
         operation_done(operation);
     else
-        domain_step_call(operation, host, "StorageDomain.format", NULL, write_format, formatted);
+        domain_step_format(operation, host);
 }
 
 static void undo_create(Operation *operation)

@@ -228,38 +228,14 @@ static void act_join(Operation *operation)
 
 // ---- out of it again
 
-static void unjoined(Operation *operation)
-{
-    Change *change = operation_change(operation);
-    Entity *domain = step_storage_domain(operation);
-    if (domain) {
-        ApiStorageDomain *object = change_edit(change, domain)->object;
-        object->data_center = NULL;
-        object->master = object->wanted_active = API_FALSE;
-    }
-    operation_done_with(operation, change);
-}
-
 static void unjoin_answered(Operation *operation, const Json *result, const Fail *why, int code)
 {
     (void)result;
     if (!fail_is_set(why) || code == VDSM_DOMAIN_NOT_IN_POOL || code == VDSM_DOMAIN_DOES_NOT_EXIST)
-        unjoined(operation);
+        domain_step_detached(operation);
     else if (context_first(operation) ||
              !domain_step_lost_role(operation, step_host(operation), why, code))
         step_fail(operation, why);
-}
-
-static void write_leave(Operation *operation, JsonWriter *writer)
-{
-    Entity *data_center = step_data_center(operation);
-    Entity *master = data_center ? pool_master(operation->manager, data_center) : NULL;
-    bool first = context_first(operation);
-    json_add_string(writer, "masterSdUUID", master && !first ? master->id : UUID_ZERO);
-    json_add_integer(writer, "masterVersion",
-                     data_center ? ENTITY_OBJECT(data_center, DataCenter)->master_version.value
-                                 : 0);
-    json_add_bool(writer, "force", first);
 }
 
 static void unjoin_asked(Operation *operation, const Json *result, const Fail *why, int code)
@@ -269,11 +245,9 @@ static void unjoin_asked(Operation *operation, const Json *result, const Fail *w
     if (!host)
         return;
     if (fail_is_set(why) || !domain_info_in_pool(result, context_data_center(operation)))
-        unjoined(operation);
-    else // the only domain of a pool can't leave it: it forgets it
-        domain_step_call(operation, host, "StorageDomain.detach",
-                         context_first(operation) ? UUID_ZERO : context_data_center(operation),
-                         write_leave, unjoin_answered);
+        domain_step_detached(operation);
+    else
+        domain_step_detach(operation, host, unjoin_answered);
 }
 
 // What can't be reached now keeps the name of the pool, which does no harm when it is attached here
@@ -286,7 +260,7 @@ static void unjoin_connected(Operation *operation, const Json *result, const Fai
     if (!host)
         return;
     if (fail_is_set(why))
-        unjoined(operation);
+        domain_step_detached(operation);
     else
         domain_step_ask(operation, host, unjoin_asked);
 }
@@ -294,7 +268,7 @@ static void unjoin_connected(Operation *operation, const Json *result, const Fai
 static void undo_join(Operation *operation)
 {
     if (!step_host(operation) || !step_storage_domain(operation)) {
-        unjoined(operation);
+        domain_step_detached(operation);
         return;
     }
     Entity *host = acting_host(operation);

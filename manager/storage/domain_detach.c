@@ -163,38 +163,14 @@ const OperationKind storage_domain_deactivate_kind = {
 
 // ---- detaching
 
-static void detached(Operation *operation)
-{
-    Change *change = operation_change(operation);
-    Entity *domain = step_storage_domain(operation);
-    if (domain) {
-        ApiStorageDomain *object = change_edit(change, domain)->object;
-        object->data_center = NULL;
-        object->master = object->wanted_active = API_FALSE;
-    }
-    operation_done_with(operation, change);
-}
-
 static void detach_answered(Operation *operation, const Json *result, const Fail *why, int code)
 {
     (void)result;
     if (!fail_is_set(why) || code == VDSM_DOMAIN_NOT_IN_POOL)
-        detached(operation);
+        domain_step_detached(operation);
     else if (context_last(operation) ||
              !domain_step_lost_role(operation, step_host(operation), why, code))
         step_fail(operation, why);
-}
-
-static void write_detachment(Operation *operation, JsonWriter *writer)
-{
-    Entity *data_center = step_data_center(operation);
-    Entity *master = data_center ? pool_master(operation->manager, data_center) : NULL;
-    json_add_string(writer, "masterSdUUID",
-                    master && !context_last(operation) ? master->id : UUID_ZERO);
-    json_add_integer(writer, "masterVersion",
-                     data_center ? ENTITY_OBJECT(data_center, DataCenter)->master_version.value
-                                 : 0);
-    json_add_bool(writer, "force", context_last(operation));
 }
 
 static void detach_asked(Operation *operation, const Json *result, const Fail *why, int code)
@@ -207,11 +183,9 @@ static void detach_asked(Operation *operation, const Json *result, const Fail *w
     if (fail_is_set(why))
         step_fail(operation, why);
     else if (!domain_info_in_pool(result, context_data_center(operation)))
-        detached(operation);
-    else // the last domain's pool has no manager any more: the domain forgets all pools
-        domain_step_call(operation, host, "StorageDomain.detach",
-                         context_last(operation) ? UUID_ZERO : context_data_center(operation),
-                         write_detachment, detach_answered);
+        domain_step_detached(operation);
+    else
+        domain_step_detach(operation, host, detach_answered);
 }
 
 static void act_detach(Operation *operation)

@@ -12,21 +12,6 @@ static const char doing[] = "Cannot remove Storage";
 
 // ---- steps
 
-static void formatted(Operation *operation, const Json *result, const Fail *why, int code)
-{
-    (void)result;
-    if (fail_is_set(why) && code != VDSM_DOMAIN_DOES_NOT_EXIST)
-        step_fail(operation, why);
-    else
-        operation_done(operation);
-}
-
-static void write_format(Operation *operation, JsonWriter *writer)
-{
-    (void)operation;
-    json_add_bool(writer, "autoDetach", false);
-}
-
 static void format_asked(Operation *operation, const Json *result, const Fail *why, int code)
 {
     (void)result;
@@ -38,7 +23,7 @@ static void format_asked(Operation *operation, const Json *result, const Fail *w
     else if (fail_is_set(why))
         step_fail(operation, why);
     else
-        domain_step_call(operation, host, "StorageDomain.format", NULL, write_format, formatted);
+        domain_step_format(operation, host);
 }
 
 static void act_format(Operation *operation)

@@ -187,3 +187,56 @@ void domain_step_event(Operation *operation, Change *change, const Fail *why, Ev
                             .name = operation_context(operation)->text,
                             .detail = text});
 }
+
+static void formatted(Operation *operation, const Json *result, const Fail *why, int code)
+{
+    (void)result;
+    if (fail_is_set(why) && code != VDSM_DOMAIN_DOES_NOT_EXIST)
+        step_fail(operation, why);
+    else
+        operation_done(operation);
+}
+
+static void write_format(Operation *operation, JsonWriter *writer)
+{
+    (void)operation;
+    json_add_bool(writer, "autoDetach", false);
+}
+
+void domain_step_format(Operation *operation, Entity *host)
+{
+    domain_step_call(operation, host, "StorageDomain.format", NULL, write_format, formatted);
+}
+
+static void write_detachment(Operation *operation, JsonWriter *writer)
+{
+    Entity *data_center = step_data_center(operation);
+    Entity *master = data_center ? pool_master(operation->manager, data_center) : NULL;
+    bool only = operation_context(operation)->flag == API_TRUE;
+    json_add_string(writer, "masterSdUUID", master && !only ? master->id : UUID_ZERO);
+    json_add_integer(writer, "masterVersion",
+                     data_center ? ENTITY_OBJECT(data_center, DataCenter)->master_version.value
+                                 : 0);
+    json_add_bool(writer, "force", only);
+}
+
+void domain_step_detach(Operation *operation, Entity *host, StepReply reply)
+{
+    const ApiOperationContext *context = operation_context(operation);
+    // A pool with one domain has no manager to leave it with: the domain forgets all pools.
+    domain_step_call(operation, host, "StorageDomain.detach",
+                     context->flag == API_TRUE ? UUID_ZERO : context->data_center, write_detachment,
+                     reply);
+}
+
+void domain_step_detached(Operation *operation)
+{
+    Change *change = operation_change(operation);
+    Entity *domain = step_storage_domain(operation);
+    if (domain) {
+        ApiStorageDomain *object = change_edit(change, domain)->object;
+        object->data_center = NULL;
+        object->master = object->wanted_active = API_FALSE;
+    }
+    operation_done_with(operation, change);
+}

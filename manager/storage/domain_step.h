@@ -30,6 +30,12 @@ bool domain_info_in_pool(const Json *info, const char *pool);
 // Any verb whose parameters are the domain and the pool, then what `write` adds (may be NULL).
 void domain_step_call(Operation *operation, Entity *host, const char *method, const char *pool,
                       void (*write)(Operation *operation, JsonWriter *writer), StepReply reply);
+// Removes the domain's content; the answer ends the step.
+void domain_step_format(Operation *operation, Entity *host);
+// StorageDomain.detach from the context's data centre; the context's flag: it is the only domain.
+void domain_step_detach(Operation *operation, Entity *host, StepReply reply);
+// The domain is free: ends the step with a change that says so.
+void domain_step_detached(Operation *operation);
 // Ends an operation with an event: `done` after success, `failed` otherwise.
 void domain_step_event(Operation *operation, Change *change, const Fail *why, EventCode done,
                        EventCode failed);
