@@ -206,6 +206,8 @@ static void stream_flush(Stream *stream)
 {
     size_t sent;
     stream->want_write = stream->want_read_for_write = false;
+    if (!stream_queued(stream))
+        return;
     if (!stream_send_all(stream, stream->out.data + stream->out_from, stream_queued(stream), &sent))
         return;
     stream->out_from += sent;
