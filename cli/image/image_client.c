@@ -26,6 +26,15 @@ static FailCode status_code(int status)
     return FAIL_INTERNAL;
 }
 
+// Without the line's end and full stop, which whoever shows the failure adds.
+static int sentence_length(const char *text)
+{
+    size_t length = strnlen(text, SERVER_ERROR_TEXT);
+    while (length > 0 && strchr(".\r\n ", text[length - 1]))
+        length--;
+    return (int)length;
+}
+
 // Calls and judges the status: 200, 204 and 206 are good.
 static int image_call(HttpClient *http, const HttpCall *call, HttpAnswer *ret, Fail *why)
 {
@@ -35,10 +44,13 @@ static int image_call(HttpClient *http, const HttpCall *call, HttpAnswer *ret, F
     AUTO_ARENA arena;
     arena_init(&arena, 1024);
     const Json *json = json_parse(&arena, ret->body.data, ret->body.length, NULL, NULL);
-    const char *text = json_get_string(json, "detail");
+    const char *detail = json_get_string(json, "detail");
     FailCode code = status_code(ret->status);
     fail_set(why, code, "The image server refused %s (status %d).", call->method, ret->status);
-    fail_detail(why, "%.*s", SERVER_ERROR_TEXT, text ? text : ret->body.data);
+    const char *text = detail                 ? detail
+                       : ret->body.length > 0 ? ret->body.data
+                                              : "It told no reason";
+    fail_detail(why, "%.*s", sentence_length(text), text);
     return fail_to_errno(code);
 }
 
