@@ -460,13 +460,12 @@ void operation_progress(Operation *operation, int percent)
         operation->progress_percent = percent;
 }
 
-static void operation_begin_undo(Operation *operation, bool cancelled)
+static void operation_begin_undo(Operation *operation)
 {
     Change *change = operation_change(operation);
     ApiDocument *draft = change_edit(change, operation->entity);
     ApiOperation *row = draft->object;
     row->phase = API_OPERATION_PHASE_UNDO;
-    row->cancelled = API_BOOL(cancelled);
     row->fault_code = API_INT(operation->why.code);
     row->fault = arena_string(&draft->arena, operation->why.message);
     row->fault_detail = arena_string(&draft->arena, operation->why.detail);
@@ -494,7 +493,7 @@ void operation_fail(Operation *operation, Fail *why)
     log_info("operation.failed", LOG_ID("operation", operation->entity->id), "%s: %s",
              operation->kind->name, text);
     fail_move(&operation->why, why);
-    operation_begin_undo(operation, false);
+    operation_begin_undo(operation);
 }
 
 static void operation_load_fault(Operation *operation)
@@ -535,23 +534,10 @@ static void operation_finish(Operation *operation)
     crash_point("operation", operation->kind->name, "end", undone ? "undo" : "before");
     row->phase = API_OPERATION_PHASE_ENDED;
     row->end_time = API_INT(clock_wall_ms());
-    row->status = !undone                      ? API_JOB_STATUS_FINISHED
-                  : row->cancelled == API_TRUE ? API_JOB_STATUS_ABORTED
-                                               : API_JOB_STATUS_FAILED;
+    row->status = undone ? API_JOB_STATUS_FAILED : API_JOB_STATUS_FINISHED;
     if (operation->kind->finish)
         operation->kind->finish(operation, change, &operation->why);
     operation_commit(operation, change, operation_ended);
-}
-
-void operation_cancel(Operation *operation, const Cause *cause)
-{
-    const ApiOperation *row = operation_row(operation);
-    if (!operation->begun || operation->closing || row->phase != API_OPERATION_PHASE_FORWARD)
-        return;
-    fail_set(&operation->why, FAIL_CONFLICT, "The operation was cancelled by %s.",
-             cause && cause->user_name ? cause->user_name : "the system");
-    uv_timer_stop(&operation->timer);
-    operation_begin_undo(operation, true);
 }
 
 void operation_wait_end(Operation *operation, OperationEnded ended, void *argument)

@@ -122,8 +122,6 @@ void operation_wake(Manager *manager, const char *object);
 
 // ---- from outside
 
-// Undoes what was done so far; no effect once it has ended.
-void operation_cancel(Operation *operation, const Cause *cause);
 typedef void (*OperationEnded)(const Fail *why, void *argument);
 // `ended` is called once, also when the manager stops (then with UNAVAILABLE).
 void operation_wait_end(Operation *operation, OperationEnded ended, void *argument);
