@@ -13,7 +13,7 @@ from tools.datacentre.process import wait_until
 
 from .centre import add_disk, curl, new_centre, transfer, wait_for
 from .figure import Figure
-from .measure import resident_mb
+from .measure import private_mb, resident_mb
 
 GUEST = REPOSITORY / "build/guest"
 ROUNDS = 3
@@ -147,9 +147,11 @@ def start_ratios(build):
 def agent_memory(build):
     with new_centre(build) as centre:
         agent = centre.host.processes("vireo-agent")[0]
-        yield Figure("agent_rss", resident_mb(agent), "one host up, no VM")
+        yield Figure("agent_rss", resident_mb(agent),
+                     f"one host up, no VM; {private_mb(agent):.1f} MB are private to it")
         vm = add_vm(centre)
         centre.rest.post(f"/vms/{vm}/start")
         wait_for(centre, f"/vms/{vm}", "status", "up")
         time.sleep(20)  # until it has reported some statistics
-        yield Figure("agent_rss_one_vm", resident_mb(agent), "an image uploaded, one VM up")
+        yield Figure("agent_rss_one_vm", resident_mb(agent),
+                     f"an image uploaded, one VM up; {private_mb(agent):.1f} MB private")

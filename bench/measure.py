@@ -12,3 +12,10 @@ def cpu_seconds(process_id):
 def resident_mb(process_id):
     status = pathlib.Path(f"/proc/{process_id}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def private_mb(process_id):
+    """What would be free again without it: pages of libraries that others use too don't count."""
+    rollup = pathlib.Path(f"/proc/{process_id}/smaps_rollup").read_text()
+    return sum(int(rollup.split(f"{name}:")[1].split()[0])
+               for name in ("Private_Clean", "Private_Dirty")) / 1024
