@@ -206,7 +206,8 @@ static void sample_take(Vms *vms, const virDomainStatsRecord *record)
 void vms_sample(Vms *vms)
 {
     virDomainStatsRecordPtr *records = NULL;
-    virConnectPtr connection = hypervisor_connect(vms_agent(vms)->hypervisor, NULL);
+    Hypervisor *hypervisor = vms_agent(vms)->hypervisor;
+    virConnectPtr connection = hypervisor_take(hypervisor, NULL);
     if (!connection)
         return;
     unsigned wanted = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL |
@@ -220,7 +221,7 @@ void vms_sample(Vms *vms)
         sample_take(vms, records[i]);
     if (count >= 0)
         virDomainStatsRecordListFree(records);
-    virConnectClose(connection);
+    hypervisor_give(hypervisor, connection);
 }
 
 // ---- writing
