@@ -116,7 +116,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     agent.rpc = rpc_server_new(&agent, NULL);
     if (!agent.rpc || rpc_server_listen_path(agent.rpc, address.sun_path, NULL))
         abort();
-    rpc_server_set_ready(agent.rpc);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
         abort();
