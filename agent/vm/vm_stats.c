@@ -135,9 +135,14 @@ static void sample_disk(const virDomainStatsRecord *record, int index, DiskSampl
     disk->allocation = stat_indexed(record, "block", index, "allocation");
     disk->capacity = stat_indexed(record, "block", index, "capacity");
     disk->physical = stat_indexed(record, "block", index, "physical");
-    for (int i = 0; before && i < before->disk_count; i++)
-        if (!strcmp(before->disks[i].name, disk->name))
+    for (int i = 0; before && i < before->disk_count; i++) {
+        if (strcmp(before->disks[i].name, disk->name))
+            continue;
+        if (disk->physical || disk->capacity)
             sample_disk_rates(disk, &before->disks[i], seconds);
+        else // QEMU was busy and left them out
+            *disk = before->disks[i];
+    }
 }
 
 static void sample_cpu(const virDomainStatsRecord *record, VmRates *now, const VmRates *before,
@@ -266,7 +271,8 @@ static void write_disk(JsonWriter *writer, const DiskSample *disk, const char *i
     json_key(writer, disk->name);
     json_open(writer, '{');
     json_add_string(writer, "imageID", image ? image : "");
-    json_add_format(writer, "truesize", "%llu", (unsigned long long)disk->allocation);
+    // What QEMU calls actual size: "allocation" is the end of what was written.
+    json_add_format(writer, "truesize", "%llu", (unsigned long long)disk->physical);
     json_add_format(writer, "apparentsize", "%llu",
                     (unsigned long long)(disk->physical ? disk->physical : disk->capacity));
     json_add_format(writer, "readRate", "%.1f", disk->read_rate);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "manager/disk/disk.h"
 #include "manager/fleet/reports.h"
 #include "manager/operations/operation.h"
 #include "manager/vm/vm_end.h"
@@ -143,7 +144,7 @@ static void take_nics(VmState *state, const Json *network)
     state->nic_count = count;
 }
 
-static void take_disks(VmState *state, const Json *disks)
+static void take_disks(Manager *manager, VmState *state, const Json *disks)
 {
     if (!disks)
         return;
@@ -156,6 +157,7 @@ static void take_disks(VmState *state, const Json *disks)
         const char *image = json_get_string(one, "imageID");
         if (!image || !*image)
             continue;
+        disk_observe_size(manager, image, json_get_integer(one, "truesize", 0));
         state->disks[state->disk_count++] = (VmDiskStats){
             .disk = memory_string(image),
             .read_rate = json_get_decimal(one, "readRate", 0),
@@ -171,8 +173,9 @@ static void take_disks(VmState *state, const Json *disks)
     }
 }
 
-static void take_rates(const Entity *entity, VmState *state, const Json *vm)
+static void take_rates(Manager *manager, const Entity *entity, const Json *vm)
 {
+    VmState *state = vm_state(entity);
     const Json *memory = json_get(vm, "memoryStats"), *balloon = json_get(vm, "balloonInfo");
     if (!json_get(vm, "cpuUser"))
         return;
@@ -187,7 +190,7 @@ static void take_rates(const Entity *entity, VmState *state, const Json *vm)
     state->memory_installed = installed ? installed : ENTITY_OBJECT(entity, Vm)->memory.value;
     state->memory_used = (int64_t)((double)state->memory_installed * state->memory_percent / 100);
     take_nics(state, json_get(vm, "network"));
-    take_disks(state, json_get(vm, "disks"));
+    take_disks(manager, state, json_get(vm, "disks"));
     state->stats_ms = clock_monotonic_ms();
 }
 
@@ -350,7 +353,7 @@ void report_vm_stats(Manager *manager, Entity *host, const Json *list)
         take_status(manager, host, entity, vm);
         if (vm_state(entity)->host == host) {
             take_guest(vm_state(entity), vm);
-            take_rates(entity, vm_state(entity), vm);
+            take_rates(manager, entity, vm);
         }
     }
     report_missing(manager, host, &seen);
