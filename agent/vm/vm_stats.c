@@ -8,6 +8,7 @@
 #include "agent/rpc/verbs.h"
 #include "agent/vm/hypervisor.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { SAMPLE_MIN_MS = 2000, DEVICES_MAX = 64 };
 
@@ -160,6 +161,18 @@ static void sample_cpu(const virDomainStatsRecord *record, VmRates *now, const V
     now->cpu_user = total > now->cpu_system ? total - now->cpu_system : 0;
 }
 
+// A command waits for QEMU's answer, or its monitor is broken.
+static bool monitor_is_silent(virDomainPtr domain, int seconds)
+{
+    virDomainControlInfo info;
+    if (virDomainGetControlInfo(domain, &info, 0))
+        return false;
+    if (info.state == VIR_DOMAIN_CONTROL_ERROR)
+        return info.details == VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR;
+    return info.state == VIR_DOMAIN_CONTROL_OCCUPIED &&
+           info.stateTime > (unsigned long long)seconds * 1000;
+}
+
 static VmRates *sample_domain(const virDomainStatsRecord *record, const VmRates *before)
 {
     VmRates *now = NEW(VmRates);
@@ -198,13 +211,21 @@ static void sample_take(Vms *vms, const virDomainStatsRecord *record)
     Vm *vm = vms_get(vms, id);
     if (!vm)
         return;
+    bool silent = monitor_is_silent(record->dom, vms_agent(vms)->config.monitor_seconds);
     vms_lock(vms);
+    bool changed = vm->monitor_silent != silent;
+    vm->monitor_silent = silent;
     VmRates *before = vm->rates;
     if (!before || clock_monotonic_ms() - before->taken_ms >= SAMPLE_MIN_MS) {
         vm->rates = sample_domain(record, before);
         vm_rates_free(before);
     }
     vms_unlock(vms);
+    if (changed)
+        log_warn("vm.monitor", LOG_ID("vm", vm->id), "The QEMU of %s %s.", vm->name,
+                 silent ? "does not answer" : "answers again");
+    if (changed)
+        vm_announce(vm);
     vm_unref(vm);
 }
 

@@ -213,21 +213,67 @@ static const char *pause_text(const char *code)
 
 static EventCode pause_event(const char *code)
 {
-    if (code && !strcmp(code, "ENOSPC"))
-        return EVENT_VM_PAUSED_ENOSPC;
-    if (code && !strcmp(code, "EIO"))
-        return EVENT_VM_PAUSED_EIO;
-    return code && !strcmp(code, "NOERR") ? EVENT_VM_PAUSED : EVENT_VM_PAUSED_ERROR;
+    static const struct {
+        const char *code;
+        EventCode event;
+    } rows[] = {{"ENOSPC", EVENT_VM_PAUSED_ENOSPC},
+                {"EIO", EVENT_VM_PAUSED_EIO},
+                {"EPERM", EVENT_VM_PAUSED_EPERM},
+                {"NOERR", EVENT_VM_PAUSED}};
+    for (size_t i = 0; code && i < COUNT_OF(rows); i++)
+        if (!strcmp(rows[i].code, code))
+            return rows[i].event;
+    return EVENT_VM_PAUSED_ERROR;
 }
 
-static void status_changed(Manager *manager, Entity *entity, ApiVmStatus before, const Json *vm)
+// The disk in trouble: the alias of its device is "ua-" and its id.
+static const Entity *paused_disk(const Manager *manager, const Json *vm)
+{
+    const char *alias = json_get_string(json_get(vm, "ioerror"), "alias");
+    return alias && !strncmp(alias, "ua-", 3)
+               ? inventory_get(manager->inventory, KIND_DISK, alias + 3)
+               : NULL;
+}
+
+static void write_paused(Manager *manager, Entity *entity, const Json *vm)
+{
+    EventFacts facts = {.vm = entity, .host = vm_state(entity)->host};
+    DiskPlace place;
+    AUTO_FREE char *detail = NULL;
+    facts.disk = paused_disk(manager, vm);
+    if (facts.disk && disk_place(manager, facts.disk->id, &place)) {
+        facts.storage_domain =
+            inventory_get(manager->inventory, KIND_STORAGE_DOMAIN, place.storage_domain);
+        detail = memory_format("It is disk %s on storage domain %s.",
+                               place.disk->alias ? place.disk->alias : place.image,
+                               entity_name(facts.storage_domain));
+        facts.detail = detail;
+    }
+    event_write(manager, NULL, pause_event(json_get_string(vm, "pauseCode")), &facts);
+}
+
+static bool runs(ApiVmStatus status)
+{
+    return status == API_VM_STATUS_UP || status == API_VM_STATUS_POWERING_UP;
+}
+
+// `by_error`: its storage had paused it.
+static void status_changed(Manager *manager, Entity *entity, ApiVmStatus before, bool by_error,
+                           const Json *vm)
 {
     const VmState *state = vm_state(entity);
     EventFacts facts = {.vm = entity, .host = state->host};
     bool busy = operation_holding(manager, entity->id) != NULL;
-    if (state->status == API_VM_STATUS_PAUSED && before != API_VM_STATUS_UNSET &&
-        before != API_VM_STATUS_UNKNOWN)
-        event_write(manager, NULL, pause_event(json_get_string(vm, "pauseCode")), &facts);
+    bool known = before != API_VM_STATUS_UNSET && before != API_VM_STATUS_UNKNOWN;
+    if (state->status == API_VM_STATUS_PAUSED && known)
+        write_paused(manager, entity, vm);
+    else if (state->status == API_VM_STATUS_NOT_RESPONDING && known)
+        event_write(manager, NULL, EVENT_VM_NOT_RESPONDING, &facts);
+    else if (before == API_VM_STATUS_NOT_RESPONDING) {
+        facts.detail = api_enum_name(&api_enum_vm_status, state->status);
+        event_write(manager, NULL, EVENT_VM_STATUS_RESTORED, &facts);
+    } else if (before == API_VM_STATUS_PAUSED && by_error && runs(state->status))
+        event_write(manager, NULL, EVENT_VM_RECOVERED_FROM_PAUSE_ERROR, &facts);
     else if (state->status == API_VM_STATUS_UP && before == API_VM_STATUS_POWERING_DOWN)
         event_write(manager, NULL, EVENT_VM_POWER_DOWN_FAILED, &facts);
     else if (state->status == API_VM_STATUS_UP && before == API_VM_STATUS_POWERING_UP && !busy)
@@ -267,6 +313,7 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
         operation_wake(manager, entity->id);
         return;
     }
+    bool by_error = state->status_detail && strcmp(state->status_detail, "noerr");
     const char *monitor = json_get_string(vm, "monitorResponse");
     if (monitor && *monitor == '-' && now == API_VM_STATUS_UP)
         now = API_VM_STATUS_NOT_RESPONDING;
@@ -288,7 +335,7 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
     take_displays(state, json_get(vm, "displayInfo"));
     if (before == now)
         return;
-    status_changed(manager, entity, before, vm);
+    status_changed(manager, entity, before, by_error, vm);
     operation_wake(manager, entity->id);
 }
 

@@ -350,13 +350,13 @@ class FakeHost(StorageVerbs):
         return {"vmId": identity, "status": vm["status"], "hash": vm["hash"], "cpuUser": "0.0",
                 "cpuSys": "0.0", "memUsage": "10", "elapsedTime": "1", "displayInfo": [],
                 "exitCode": vm.get("exitCode", 0), "exitMessage": vm.get("exitMessage", ""),
-                "exitReason": vm.get("exitReason", 0), "disks": {}, "network": {}}
+                "exitReason": vm.get("exitReason", 0), "disks": {}, "network": {}, **vm["reports"]}
 
     def set_vm_status(self, identity, status, **more):
         """Something happens to a VM; the manager hears of it."""
         def change():
             if identity in self.vms:
-                self.vms[identity].update(status=status, **more)
+                self.vms[identity].update(status=status, reports=more, **more)
                 self.send_event(f"|virt|VM_status|{identity}",
                                 {identity: {"status": status, **more}})
         Loop.get().call_soon_threadsafe(change)
@@ -367,7 +367,8 @@ class FakeHost(StorageVerbs):
             raise VdsmError(4, "Virtual machine already exists")
         xml = parameters["vmParams"]["xml"]
         self.vms[identity] = {"status": "WaitForLaunch", "xml": xml, "memory_mib": 0, "hash": "1",
-                              "devices": device_ids(xml), "modules": set()}
+                              "devices": device_ids(xml), "modules": set(),
+                              "reports": {}}
         fault = self.faults.take("launch")
         if fault:
             Loop.get().call_later(self.task_seconds, lambda: self.set_vm_status(

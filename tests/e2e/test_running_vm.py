@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,9 @@ class RunningVmTest(unittest.TestCase):
                        stdout=subprocess.DEVNULL)
         cls.state = pathlib.Path(tempfile.mkdtemp(prefix="vireo-running-"))
         cls.addClassCleanup(shutil.rmtree, cls.state)
-        cls.centre = DataCentre(cls.state, build_dir=BUILD)
+        cls.centre = DataCentre(cls.state, build_dir=BUILD,
+                                agent_options={"monitor_seconds": 2},
+                                manager_options={"host_poll_seconds": 2})
         cls.addClassCleanup(cls.centre.kill)
         cls.centre.start()
         cls.addClassCleanup(cls.centre.stop)
@@ -131,6 +134,98 @@ class RunningVmTest(unittest.TestCase):
         self.vireo("vm", "start", "web")
         self.assertEqual(self.rest.get(self.vm)["memory"], str(256 * MIB))
         wait_until(lambda: self.guest_memory_blocks() == blocks, 90, "the guest's memory")
+
+
+    # ---- QEMU
+
+    def test_silent_qemu(self):
+        self.host.signal("qemu-system-x86_64", signal.SIGSTOP)
+        self.addCleanup(self.host.signal, "qemu-system-x86_64", signal.SIGCONT)
+        self.wait_status("not_responding", seconds=90)
+        self.assertIn("web", self.wait_event(126))
+        self.host.signal("qemu-system-x86_64", signal.SIGCONT)
+        self.wait_status("up")
+        self.assertIn("up", self.wait_event(163))
+        # One that never answers again can be ended.
+        self.host.signal("qemu-system-x86_64", signal.SIGSTOP)
+        self.wait_status("not_responding", seconds=90)
+        self.vireo("vm", "stop", "web")
+        self.assertEqual(self.status(), "down")
+
+    # ---- storage
+
+    def run_in_guest(self, command):
+        """Its agent starts a program and does not wait for it."""
+        self.host.exec(["virsh", "qemu-agent-command", "web", json.dumps({
+            "execute": "guest-exec", "arguments": {"path": "/bin/sh", "arg": ["-c", command]}})])
+
+    def used(self, disk):
+        return int(self.rest.list("/disks", search=f"name={disk}")[0]["actual_size"])
+
+    def test_used_size(self):
+        before = self.used("system")
+        self.run_in_guest("dd if=/dev/urandom of=/data/noise bs=1M count=12; sync")
+        wait_until(lambda: self.used("system") >= before + 10 * MIB, 60,
+                   f"growth from {before}, it is {self.used('system')}")
+        self.run_in_guest("dd if=/dev/urandom of=/data/more bs=1M count=6; sync; poweroff")
+        self.wait_status("down")
+        wait_until(lambda: self.used("system") >= before + 16 * MIB, 10, "the last of it")
+        image, = self.state.glob(f"hosts/*/var/lib/vireo/storage/**/images/"
+                                 f"{self.rest.list('/disks', search='name=system')[0]['id']}")
+        files = [path for path in image.iterdir() if not path.suffix]
+        self.assertEqual(self.used("system"), sum(path.stat().st_blocks * 512 for path in files))
+
+    def small_domain(self):
+        """A storage domain on a tmpfs, with a file that takes most of its space. Removes itself."""
+        path = self.host.make_storage("small")
+        self.host.exec(["mount", "-t", "tmpfs", "-o", "size=160m,mode=755,uid=36,gid=36", "tmpfs",
+                        path])
+        self.addCleanup(self.host.exec, ["umount", "-l", path])
+        domain = self.rest.post("/storagedomains", {
+            "name": "small", "type": "data", "host": {"name": self.host.name},
+            "warning_low_space_indicator": "0", "critical_space_action_blocker": "0",
+            "storage": {"type": "localfs", "path": path}})["id"]
+        center = self.rest.list("/datacenters")[0]["id"]
+        attached = f"/datacenters/{center}/storagedomains/{domain}"
+        wait_until(lambda: self.rest.get(attached)["status"] == "active", 60, "active domain")
+        return path
+
+    def fill(self, path, leave):
+        free = int(self.host.exec(["df", "--output=avail", "-B1", path]).split()[1])
+        self.host.exec(["fallocate", "-l", str(free - leave), f"{path}/ballast"])
+
+    def test_full_storage(self):
+        self.vireo("vm", "stop", "web")  # the QEMU that runs does not see what is mounted now
+        path = self.small_domain()
+        disk = self.rest.post(f"{self.vm}/diskattachments", {
+            "interface": "virtio", "active": "true", "bootable": "false",
+            "disk": {"name": "scratch", "provisioned_size": str(64 * MIB), "format": "cow",
+                     "storage_domains": {"storage_domain": [{"name": "small"}]}}})["id"]
+        wait_until(lambda: self.rest.get(f"/disks/{disk}")["status"] == "ok", 30, "disk")
+        self.vireo("vm", "start", "web")
+        wait_until(self.guest_answers, 90, "guest agent")
+        self.fill(path, 16 * MIB)
+        self.run_in_guest("dd if=/dev/urandom of=/dev/vda bs=1M count=48; sync; echo > /run/written")
+        self.wait_status("paused")
+        text = self.wait_event(138)
+        self.assertRegex(text, "web .*no space.* disk scratch on storage domain small")
+        self.assertEqual(self.rest.get(self.vm)["status_detail"], "enospc")
+        # Resumed in vain: told at once, with the reason.
+        refused = self.vireo("vm", "resume", "web", code=7, seconds=20)
+        self.assertIn("no space is left", refused.stderr)
+        self.assertEqual(self.status(), "paused")
+        self.host.exec(["rm", f"{path}/ballast"])
+        self.wait_status("up", seconds=40)
+        self.wait_event(196)
+        codes = [code for code, _ in self.events()]
+        self.assertEqual((codes.count(138), codes.count(196)), (1, 1))
+        wait_until(lambda: self.used("scratch") >= 48 * MIB, 60, "all that the guest had to write")
+        self.vireo("vm", "stop", "web")
+        self.rest.delete(f"{self.vm}/diskattachments/{disk}")
+        wait_until(lambda: not self.rest.list("/disks", search="name=scratch"), 30, "end of disk")
+        self.vireo("storage", "maintenance", "small")
+        self.vireo("storage", "detach", "small")
+        self.vireo("storage", "remove", "small", "--format")
 
 
 if __name__ == "__main__":
