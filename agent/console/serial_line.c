@@ -13,6 +13,8 @@ enum {
 
 struct SerialLine {
     uv_mutex_t lock; // guards everything below
+    Hypervisor *hypervisor;
+    virDomainPtr domain; // keeps the connection for this line alone
     virStreamPtr stream;
     int references; // owner and libvirt's callback
     StrBuf input, output;
@@ -127,11 +129,8 @@ bool serial_line_take(SerialLine *line, StrBuf *out, size_t *skipped)
 
 // ---- life
 
-static virStreamPtr stream_open(Hypervisor *hypervisor, const char *vm, Fail *why)
+static virStreamPtr stream_open(virDomainPtr domain, const char *vm, Fail *why)
 {
-    virDomainPtr domain = hypervisor_domain(hypervisor, vm, why);
-    if (!domain)
-        return NULL;
     virStreamPtr stream = virStreamNew(virDomainGetConnect(domain), VIR_STREAM_NONBLOCK);
     if (!stream || virDomainOpenConsole(domain, NULL, stream, VIR_DOMAIN_CONSOLE_FORCE) < 0) {
         libvirt_fail(why, FAIL_HOST, "The serial console of VM %s can't be opened.", vm);
@@ -139,27 +138,43 @@ static virStreamPtr stream_open(Hypervisor *hypervisor, const char *vm, Fail *wh
             virStreamFree(stream);
         stream = NULL;
     }
-    virDomainFree(domain);
     return stream;
+}
+
+// With nobody in libvirt's callback any more.
+static void line_end(SerialLine *line)
+{
+    hypervisor_domain_keep(line->hypervisor, line->domain, false);
+    virStreamAbort(line->stream);
+    virStreamFree(line->stream);
+    hypervisor_domain_done(line->hypervisor, line->domain);
+    line_unref(line);
 }
 
 SerialLine *serial_line_open(Hypervisor *hypervisor, const char *vm, void (*woken)(void *argument),
                              void *argument, Fail *why)
 {
-    virStreamPtr stream = stream_open(hypervisor, vm, why);
-    if (!stream)
+    virDomainPtr domain = hypervisor_domain(hypervisor, vm, why);
+    virStreamPtr stream = domain ? stream_open(domain, vm, why) : NULL;
+    if (!stream) {
+        hypervisor_domain_done(hypervisor, domain);
         return NULL;
+    }
     SerialLine *line = NEW(SerialLine);
-    *line = (SerialLine){.stream = stream, .references = 2, .woken = woken, .argument = argument};
+    *line = (SerialLine){.hypervisor = hypervisor,
+                         .domain = domain,
+                         .stream = stream,
+                         .references = 2,
+                         .woken = woken,
+                         .argument = argument};
     uv_mutex_init(&line->lock);
+    hypervisor_domain_keep(hypervisor, domain, true);
     if (!virStreamEventAddCallback(stream, VIR_STREAM_EVENT_READABLE, line_event, line, line_unref))
         return line;
     libvirt_fail(why, FAIL_HOST, "The serial console of VM %s can't be listened to.", vm);
     line->references = 1;
     line->closed = true;
-    virStreamAbort(stream);
-    virStreamFree(stream);
-    line_unref(line);
+    line_end(line);
     return NULL;
 }
 
@@ -171,7 +186,5 @@ void serial_line_close(SerialLine *line)
     line->closed = true;
     uv_mutex_unlock(&line->lock);
     virStreamEventRemoveCallback(line->stream);
-    virStreamAbort(line->stream);
-    virStreamFree(line->stream);
-    line_unref(line);
+    line_end(line);
 }

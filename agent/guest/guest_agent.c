@@ -193,12 +193,12 @@ static VmGuest *guest_ask(virDomainPtr domain)
 static void poll_run(uv_work_t *work)
 {
     Poll *poll = work->data;
-    virDomainPtr domain =
-        hypervisor_domain(vms_agent(poll->vm->vms)->hypervisor, poll->vm->id, NULL);
+    Hypervisor *hypervisor = vms_agent(poll->vm->vms)->hypervisor;
+    virDomainPtr domain = hypervisor_domain(hypervisor, poll->vm->id, NULL);
     if (!domain)
         return;
     poll->guest = guest_ask(domain);
-    virDomainFree(domain);
+    hypervisor_domain_done(hypervisor, domain);
 }
 
 static bool text_differs(const char *one, const char *other)

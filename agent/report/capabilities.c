@@ -335,7 +335,7 @@ void host_get_capabilities(Call *call)
     AUTO_STRBUF json = {0};
     JsonWriter writer = {.out = &json};
     Agent *agent = call_agent(call);
-    virConnectPtr connection = hypervisor_connect(agent->hypervisor, NULL);
+    virConnectPtr connection = hypervisor_take(agent->hypervisor, NULL);
     AUTO_FREE char *boot = proc_boot_id(), *command = proc_line("/proc/cmdline");
     json_open(&writer, '{');
     json_add_string(&writer, "uuid", agent->host_id);
@@ -354,8 +354,7 @@ void host_get_capabilities(Call *call)
     hooks_write_installed(agent, &writer);
     host_network_write_capabilities(agent->network, &writer);
     json_close(&writer, '}');
-    if (connection)
-        virConnectClose(connection);
+    hypervisor_give(agent->hypervisor, connection);
     call_reply(call, &json);
 }
 

@@ -60,7 +60,8 @@ struct RpcServer {
     Agent *agent;
     Listener *listener, *local;
     List sessions;
-    bool ready, stopping;
+    bool stopping;
+    const char *held; // why no verb is served, or NULL
     uv_async_t async;
     uv_mutex_t lock; // guards events
     List events;
@@ -391,8 +392,9 @@ static void call_dispatch(Call *call)
         call_fail(call, VDSM_INVALID_PARAMS, "parameters are a map");
         return;
     }
-    if (!call->session->server->ready && strncmp(method, "Host.ping", 9)) {
-        call_fail(call, VDSM_RECOVERY_IN_PROGRESS, "try again in a moment");
+    const char *held = call->session->server->held;
+    if (held && strncmp(method, "Host.ping", 9)) {
+        call_fail(call, VDSM_RECOVERY_IN_PROGRESS, "%s", held);
         return;
     }
     if (!call_check_parameters(call))
@@ -780,9 +782,9 @@ int rpc_server_listen_path(RpcServer *server, const char *path, Fail *why)
     return server->local ? 0 : fail_to_errno(FAIL_UNAVAILABLE);
 }
 
-void rpc_server_set_ready(RpcServer *server)
+void rpc_server_hold(RpcServer *server, const char *reason)
 {
-    server->ready = true;
+    server->held = reason;
 }
 
 void rpc_server_on_http(RpcServer *server, void (*adopt)(Stream *stream, void *argument),

@@ -260,14 +260,15 @@ static void local_explain(const Storage *storage, const char *path, const struct
     struct stat above;
     struct statvfs system;
     AUTO_FREE char *parent = memory_format("%s/..", path);
-    if (statvfs(path, &system) || system.f_flag & ST_RDONLY)
-        return;
+    if (!why || statvfs(path, &system) || system.f_flag & ST_RDONLY)
+        return; // what there is to say has been said
     bool mounted = stat(parent, &above) || above.st_dev != info->st_dev;
     AUTO_FREE char *give =
         memory_format("chown %d:%d %s", storage->owner.set ? (int)storage->owner.user : 0,
                       storage->owner.set ? (int)storage->owner.group : 0, path);
-    fail_detail(why, "%s. It belongs to %d:%d, has mode %04o, and %s", why->detail,
-                (int)info->st_uid, (int)info->st_gid, info->st_mode & 07777,
+    fail_detail(why, "%s. It belongs to %d:%d, has mode %04o, and %s",
+                why->detail ? why->detail : "It can't be used", (int)info->st_uid,
+                (int)info->st_gid, info->st_mode & 07777,
                 mounted ? "a file system is mounted there" : "nothing is mounted there");
     if (mounted)
         fail_hint(why, "On this host: %s", give);

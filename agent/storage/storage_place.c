@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/storage/bounded.h"
+#include "base/bounded.h"
 #include "agent/storage/mount_table.h"
 #include "agent/storage/storage_path.h"
 #include "base/clock.h"

@@ -9,22 +9,34 @@
 #include "agent/network/host_network.h"
 #include "agent/rpc/server.h"
 #include "agent/vm/accelerator.h"
+#include "agent/vm/libvirt_pool.h"
 #include "agent/vm/vms.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 
-enum { RECONNECT_MS = 1000, KEEPALIVE_SECONDS = 5, KEEPALIVE_COUNT = 6, EVENT_KINDS = 8 };
+enum {
+    RECONNECT_MS = 1000,
+    KEEPALIVE_SECONDS = 5,
+    KEEPALIVE_COUNT = 3,
+    EVENT_KINDS = 8,
+    WATCH_MS = 2000,
+    // A libvirtd that is only started again is back before anybody needs to know.
+    SILENCE_MS = 10000,
+};
 
 struct Hypervisor {
     Agent *agent;
     uv_thread_t thread; // runs libvirt's event loop
     bool thread_runs, stopping;
     uv_work_t work; // opening the connection
-    uv_timer_t retry;
+    uv_timer_t retry, watch;
+    LibvirtPool *pool;
+    int64_t lost_ms;  // since when there is no connection, 0: there is one. The loop's
     uv_async_t async; // events and the loss of the connection
     uv_mutex_t lock;  // guards everything below
     virConnectPtr connection;
-    bool lost, recovered;
+    bool lost;
     Accelerator accelerator;
     char *accelerator_reason;
     List events; // VmEvent.node
@@ -168,7 +180,6 @@ static virConnectPtr hypervisor_open(Hypervisor *hypervisor)
     virConnectPtr connection = virConnectOpen(hypervisor->agent->config.libvirt_uri);
     if (!connection)
         return NULL;
-    virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
     virConnectRegisterCloseCallback(connection, on_closed, hypervisor, NULL);
     for (size_t i = 0; i < COUNT_OF(event_rows) && event_rows[i].callback; i++)
         hypervisor->callbacks[i] = virConnectDomainEventRegisterAny(
@@ -176,29 +187,38 @@ static virConnectPtr hypervisor_open(Hypervisor *hypervisor)
     return connection;
 }
 
+static void hypervisor_probe(Hypervisor *hypervisor)
+{
+    char *reason = NULL;
+    Accelerator found = accelerator_probe(&hypervisor->agent->config, &reason);
+    uv_mutex_lock(&hypervisor->lock);
+    hypervisor->accelerator = found;
+    hypervisor->accelerator_reason = reason;
+    uv_mutex_unlock(&hypervisor->lock);
+}
+
 static void hypervisor_open_run(uv_work_t *work)
 {
     Hypervisor *hypervisor = work->data;
-    if (hypervisor->accelerator == ACCELERATOR_UNKNOWN) {
-        char *reason = NULL;
-        Accelerator found = accelerator_probe(&hypervisor->agent->config, &reason);
-        uv_mutex_lock(&hypervisor->lock);
-        hypervisor->accelerator = found;
-        hypervisor->accelerator_reason = reason;
-        uv_mutex_unlock(&hypervisor->lock);
-    }
+    if (hypervisor->accelerator == ACCELERATOR_UNKNOWN)
+        hypervisor_probe(hypervisor);
+    uv_mutex_lock(&hypervisor->lock);
+    hypervisor->lost = false;
+    uv_mutex_unlock(&hypervisor->lock);
     virConnectPtr connection = hypervisor_open(hypervisor);
     if (!connection) {
         log_warn("libvirt.connect", LOG_NONE, "%s can't be opened: %s",
                  hypervisor->agent->config.libvirt_uri, virGetLastErrorMessage());
         return;
     }
-    uv_mutex_lock(&hypervisor->lock);
-    hypervisor->connection = connection;
-    hypervisor->lost = false;
-    uv_mutex_unlock(&hypervisor->lock);
+    libvirt_pool_clear(hypervisor->pool); // what is left belonged to the libvirtd before
     host_network_ensure(hypervisor->agent->network, connection);
     vms_recover(hypervisor->agent->vms, connection);
+    // Last: nobody may call through it while libvirt's thread asks whether libvirtd lives.
+    virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
+    uv_mutex_lock(&hypervisor->lock);
+    hypervisor->connection = connection;
+    uv_mutex_unlock(&hypervisor->lock);
 }
 
 static void hypervisor_retry(uv_timer_t *timer);
@@ -216,8 +236,10 @@ static void hypervisor_open_done(uv_work_t *work, int status)
     log_notice("libvirt.connect", LOG_NONE, "Connected to %s; guests run with %s.",
                hypervisor->agent->config.libvirt_uri,
                hypervisor->accelerator == ACCELERATOR_KVM ? "KVM" : "TCG");
+    hypervisor->lost_ms = 0;
     vms_recovered(hypervisor->agent->vms);
-    rpc_server_set_ready(hypervisor->agent->rpc);
+    rpc_server_hold(hypervisor->agent->rpc, NULL);
+    uv_async_send(&hypervisor->async); // it may be lost again already
 }
 
 static void hypervisor_retry(uv_timer_t *timer)
@@ -232,7 +254,6 @@ static void hypervisor_drop(Hypervisor *hypervisor)
 {
     uv_mutex_lock(&hypervisor->lock);
     virConnectPtr connection = TAKE(hypervisor->connection);
-    hypervisor->lost = false;
     uv_mutex_unlock(&hypervisor->lock);
     if (!connection)
         return;
@@ -263,43 +284,76 @@ static void hypervisor_woken(uv_async_t *async)
         free(event->text);
         free(event);
     }
-    if (!hypervisor->lost || hypervisor->stopping)
+    uv_mutex_lock(&hypervisor->lock);
+    bool lost = hypervisor->lost && hypervisor->connection;
+    uv_mutex_unlock(&hypervisor->lock);
+    if (!lost || hypervisor->stopping)
         return;
     log_warn("libvirt.lost", LOG_NONE, "The connection to libvirt broke; guests keep running.");
+    hypervisor->lost_ms = clock_monotonic_ms();
     hypervisor_drop(hypervisor);
     uv_timer_start(&hypervisor->retry, hypervisor_retry, 200, 0);
 }
 
+static void hypervisor_look(uv_timer_t *timer)
+{
+    Hypervisor *hypervisor = timer->data;
+    libvirt_pool_watch(hypervisor->pool);
+    if (hypervisor->lost_ms && clock_monotonic_ms() - hypervisor->lost_ms > SILENCE_MS)
+        rpc_server_hold(hypervisor->agent->rpc, "the host's libvirt does not answer");
+}
+
 // ---- for everybody
 
-virConnectPtr hypervisor_connect(Hypervisor *hypervisor, Fail *why)
+virConnectPtr hypervisor_take(Hypervisor *hypervisor, Fail *why)
 {
     uv_mutex_lock(&hypervisor->lock);
-    virConnectPtr connection = hypervisor->lost ? NULL : hypervisor->connection;
-    if (connection)
-        virConnectRef(connection);
+    bool connected = hypervisor->connection && !hypervisor->lost;
     uv_mutex_unlock(&hypervisor->lock);
-    if (!connection) {
+    virConnectPtr connection = connected ? libvirt_pool_take(hypervisor->pool, why) : NULL;
+    if (!connected)
         fail_set(why, FAIL_UNAVAILABLE, "The host's libvirt does not answer.");
+    if (!connection)
         fail_hint(why,
                   "Look at the state of libvirtd on the host; the agent connects again by itself");
-    }
     return connection;
+}
+
+void hypervisor_give(Hypervisor *hypervisor, virConnectPtr connection)
+{
+    if (connection)
+        libvirt_pool_give(hypervisor->pool, connection);
 }
 
 virDomainPtr hypervisor_domain(Hypervisor *hypervisor, const char *id, Fail *why)
 {
-    virConnectPtr connection = hypervisor_connect(hypervisor, why);
+    virConnectPtr connection = hypervisor_take(hypervisor, why);
     if (!connection)
         return NULL;
     virDomainPtr domain = virDomainLookupByUUIDString(connection, id);
+    if (domain)
+        return domain;
     // A connection that breaks in the middle says nothing about the domain.
-    if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+    if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
         fail_set(why, FAIL_NOT_FOUND, "libvirt has no running domain %s.", id);
-    else if (!domain)
+    else
         libvirt_fail(why, FAIL_UNAVAILABLE, "The host's libvirt does not answer.");
-    virConnectClose(connection);
-    return domain;
+    hypervisor_give(hypervisor, connection);
+    return NULL;
+}
+
+void hypervisor_domain_done(Hypervisor *hypervisor, virDomainPtr domain)
+{
+    if (!domain)
+        return;
+    virConnectPtr connection = virDomainGetConnect(domain);
+    virDomainFree(domain);
+    libvirt_pool_give(hypervisor->pool, connection);
+}
+
+void hypervisor_domain_keep(Hypervisor *hypervisor, virDomainPtr domain, bool keeps)
+{
+    libvirt_pool_keep(hypervisor->pool, virDomainGetConnect(domain), keeps);
 }
 
 Accelerator hypervisor_accelerator(const Hypervisor *hypervisor)
@@ -318,9 +372,11 @@ Hypervisor *hypervisor_new(Agent *agent)
     hypervisor->agent = agent;
     list_init(&hypervisor->events);
     uv_mutex_init(&hypervisor->lock);
+    hypervisor->pool = libvirt_pool_new(agent->config.libvirt_uri);
     uv_timer_init(agent->loop, &hypervisor->retry);
+    uv_timer_init(agent->loop, &hypervisor->watch);
     uv_async_init(agent->loop, &hypervisor->async, hypervisor_woken);
-    hypervisor->retry.data = hypervisor->async.data = hypervisor;
+    hypervisor->retry.data = hypervisor->watch.data = hypervisor->async.data = hypervisor;
     virSetErrorFunc(NULL, libvirt_silence);
     virInitialize();
     virEventRegisterDefaultImpl();
@@ -331,7 +387,9 @@ void hypervisor_start(Hypervisor *hypervisor)
 {
     uv_thread_create(&hypervisor->thread, hypervisor_thread, hypervisor);
     hypervisor->thread_runs = true;
+    rpc_server_hold(hypervisor->agent->rpc, "the host is looking for its VMs");
     hypervisor_retry(&hypervisor->retry);
+    uv_timer_start(&hypervisor->watch, hypervisor_look, WATCH_MS, WATCH_MS);
 }
 
 void hypervisor_stop(Hypervisor *hypervisor)
@@ -341,5 +399,6 @@ void hypervisor_stop(Hypervisor *hypervisor)
     if (hypervisor->thread_runs)
         uv_thread_join(&hypervisor->thread);
     uv_close((uv_handle_t *)&hypervisor->retry, NULL);
+    uv_close((uv_handle_t *)&hypervisor->watch, NULL);
     uv_close((uv_handle_t *)&hypervisor->async, NULL);
 }

@@ -176,7 +176,8 @@ static bool vm_starts_paused(const Xml *root)
 
 static int vm_start_domain(Vm *vm, const char *xml, bool paused, Fail *why)
 {
-    virConnectPtr connection = hypervisor_connect(vms_agent(vm->vms)->hypervisor, why);
+    Hypervisor *hypervisor = vms_agent(vm->vms)->hypervisor;
+    virConnectPtr connection = hypervisor_take(hypervisor, why);
     if (!connection)
         return fail_to_errno(FAIL_UNAVAILABLE);
     virDomainPtr domain = virDomainCreateXML(connection, xml, paused ? VIR_DOMAIN_START_PAUSED : 0);
@@ -186,7 +187,7 @@ static int vm_start_domain(Vm *vm, const char *xml, bool paused, Fail *why)
         vm_refresh_xml(vm, domain);
         virDomainFree(domain);
     }
-    virConnectClose(connection);
+    hypervisor_give(hypervisor, connection);
     return domain ? 0 : fail_to_errno(FAIL_HOST);
 }
 

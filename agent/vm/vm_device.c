@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/vm/hooks.h"
+#include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
 
 bool device_begin(DeviceCall *device, Call *call)
@@ -15,8 +16,7 @@ bool device_begin(DeviceCall *device, Call *call)
 
 void device_end(DeviceCall *device)
 {
-    if (device->domain)
-        virDomainFree(device->domain);
+    hypervisor_domain_done(call_agent(device->call)->hypervisor, device->domain);
     if (device->vm)
         vm_unref(device->vm);
 }

@@ -95,8 +95,7 @@ void vm_destroy(Call *call)
         vms_remove(vm);
         call_ok(call);
     }
-    if (domain)
-        virDomainFree(domain);
+    hypervisor_domain_done(vms_agent(vm->vms)->hypervisor, domain);
     vm_unref(vm);
 }
 
@@ -125,7 +124,7 @@ void vm_shutdown(Call *call)
                         : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
     if (result < 0 && call_bool(call, "force", false))
         result = reboot ? virDomainReset(domain, 0) : virDomainDestroy(domain);
-    virDomainFree(domain);
+    hypervisor_domain_done(call_agent(call)->hypervisor, domain);
     if (result < 0) {
         call_libvirt_failed(call, VDSM_UNEXPECTED, "The guest could not be asked to shut down.");
         vm_unref(vm);
@@ -153,7 +152,7 @@ static void vm_simple(Call *call, int (*act)(virDomainPtr), VdsmError error, con
             call_libvirt_failed(call, error, failure);
         else
             call_ok(call);
-        virDomainFree(domain);
+        hypervisor_domain_done(call_agent(call)->hypervisor, domain);
     }
     if (vm)
         vm_unref(vm);
@@ -203,7 +202,7 @@ static void vm_hooked(Call *call, int (*act)(virDomainPtr), const char *what, co
             call_definition(call, vm);
         }
         free(xml);
-        virDomainFree(domain);
+        hypervisor_domain_done(call_agent(call)->hypervisor, domain);
     }
     if (vm)
         vm_unref(vm);

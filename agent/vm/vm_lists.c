@@ -149,7 +149,7 @@ void vm_screenshot(Call *call)
             call_reply(call, &json);
         }
         free(type);
-        virDomainFree(domain);
+        hypervisor_domain_done(call_agent(call)->hypervisor, domain);
     }
     if (vm)
         vm_unref(vm);

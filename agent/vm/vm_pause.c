@@ -32,7 +32,7 @@ struct VmPause {
     int64_t began_ms, resumed_ms, retry_ms; // monotonic
     int tries;
     int64_t least_free; // bytes seen since the last try
-    int64_t tried_free; // at the last try
+    int64_t tried_free; // when it was looked at last
     bool seen_bad;      // the domain failed since the last try
     bool looking, working, killing;
 };
@@ -177,9 +177,11 @@ void vm_pause_found(Vm *vm, virDomainPtr domain)
 
 // ---- on the pool
 
+typedef void (*PauseAct)(Vm *vm, virDomainPtr domain);
+
 typedef struct PauseWork {
     Vm *vm; // a reference
-    void (*act)(Vm *vm, virDomainPtr domain);
+    PauseAct act;
     bool running; // the guest, afterwards
     uv_work_t work;
 } PauseWork;
@@ -187,13 +189,14 @@ typedef struct PauseWork {
 static void pause_work_run(uv_work_t *work)
 {
     PauseWork *one = work->data;
-    virDomainPtr domain = hypervisor_domain(vms_agent(one->vm->vms)->hypervisor, one->vm->id, NULL);
+    Hypervisor *hypervisor = vms_agent(one->vm->vms)->hypervisor;
+    virDomainPtr domain = hypervisor_domain(hypervisor, one->vm->id, NULL);
     if (!domain)
         return;
     int state = 0, reason = 0;
     one->act(one->vm, domain);
     one->running = !virDomainGetState(domain, &state, &reason, 0) && state == VIR_DOMAIN_RUNNING;
-    virDomainFree(domain);
+    hypervisor_domain_done(hypervisor, domain);
 }
 
 static void pause_work_done(uv_work_t *work, int status)
@@ -202,9 +205,12 @@ static void pause_work_done(uv_work_t *work, int status)
     Vm *vm = one->vm;
     (void)status;
     vms_lock(vm->vms);
-    bool pausing = vm->status == VM_UP || vm->status == VM_POWERING_UP;
-    if (vm->pause)
+    bool pausing = vm->status == VM_UP || vm->status == VM_POWERING_UP ||
+                   vm->status == VM_POWERING_DOWN || vm->status == VM_REBOOTING;
+    if (vm->pause) {
         vm->pause->working = false;
+        vm->pause->killing = vm->pause->killing && !one->running;
+    }
     vms_unlock(vm->vms);
     if (one->act == vm_pause_found && pausing && !one->running)
         vm_set_status(vm, VM_PAUSED);
@@ -212,7 +218,7 @@ static void pause_work_done(uv_work_t *work, int status)
     free(one);
 }
 
-static void pause_queue(Vm *vm, void (*act)(Vm *vm, virDomainPtr domain))
+static void pause_queue(Vm *vm, PauseAct act)
 {
     PauseWork *one = NEW(PauseWork);
     *one = (PauseWork){.vm = vms_get(vm->vms, vm->id), .act = act};
@@ -291,7 +297,7 @@ static bool pause_may_end(const Vm *vm, VmPause *pause)
 void vm_pause_tick(Vm *vm)
 {
     int64_t now = clock_monotonic_ms();
-    void (*act)(Vm * vm, virDomainPtr domain) = NULL;
+    PauseAct act = NULL;
     vms_lock(vm->vms);
     VmPause *pause = vm->pause;
     bool settled = pause && pause->resumed_ms && !pause->looking && vm->status == VM_PAUSED &&

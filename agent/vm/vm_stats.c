@@ -221,18 +221,19 @@ static void sample_take(Vms *vms, const virDomainStatsRecord *record)
         vm_rates_free(before);
     }
     vms_unlock(vms);
-    if (changed)
+    if (changed) {
         log_warn("vm.monitor", LOG_ID("vm", vm->id), "The QEMU of %s %s.", vm->name,
                  silent ? "does not answer" : "answers again");
-    if (changed)
         vm_announce(vm);
+    }
     vm_unref(vm);
 }
 
 void vms_sample(Vms *vms)
 {
     virDomainStatsRecordPtr *records = NULL;
-    virConnectPtr connection = hypervisor_connect(vms_agent(vms)->hypervisor, NULL);
+    Hypervisor *hypervisor = vms_agent(vms)->hypervisor;
+    virConnectPtr connection = hypervisor_take(hypervisor, NULL);
     if (!connection)
         return;
     unsigned wanted = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL |
@@ -246,7 +247,7 @@ void vms_sample(Vms *vms)
         sample_take(vms, records[i]);
     if (count >= 0)
         virDomainStatsRecordListFree(records);
-    virConnectClose(connection);
+    hypervisor_give(hypervisor, connection);
 }
 
 // ---- writing

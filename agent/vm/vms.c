@@ -699,7 +699,7 @@ virDomainPtr call_domain(Call *call, Vm *vm)
     virDomainPtr domain = hypervisor_domain(vm->vms->agent->hypervisor, vm->id, &why);
     if (!domain && why.code == FAIL_NOT_FOUND)
         call_fail(call, VDSM_VM_IS_DOWN, "{'vmId': '%s'}", vm->id);
-    else if (!domain)
-        call_fail_why(call, VDSM_UNEXPECTED, &why);
+    else if (!domain) // nothing was begun: it may be asked again
+        call_fail_why(call, VDSM_RECOVERY_IN_PROGRESS, &why);
     return domain;
 }

@@ -20,7 +20,8 @@ typedef struct Monitor {
     bool asking;              // a call of the current step is under way
     bool capable, pool_ready; // steps of coming up that are done with this connection
     int64_t next_stats_ms, next_vms_ms, next_capabilities_ms, retry_ms;
-    uint64_t turn; // grows with every connection: answers of older ones are dropped
+    int64_t recovering_ms; // since when its agent serves no verb, 0: it does
+    uint64_t turn;         // grows with every connection: answers of older ones are dropped
 } Monitor;
 
 struct Fleet {
@@ -163,19 +164,49 @@ static void monitor_ask(Monitor *monitor, const char *method, HostReply reply)
                      monitor_call_new(monitor));
 }
 
+// Reached, but without its VMs: its agent has just begun, or its libvirt does not answer.
+static void monitor_recovering(Monitor *monitor, const Fail *why)
+{
+    Manager *manager = monitor->fleet->manager;
+    ApiHostStatus before = host_state(monitor->host)->status;
+    int64_t now = clock_monotonic_ms();
+    EventFacts facts = {.host = monitor->host, .detail = why->detail};
+    if (!monitor->recovering_ms)
+        monitor->recovering_ms = now;
+    monitor->capable = monitor->pool_ready = false;
+    monitor->retry_ms = now + CAPABILITIES_RETRY_MS;
+    if (now - monitor->recovering_ms < (int64_t)manager->config.host_recovery_seconds * 1000) {
+        if (before == API_HOST_STATUS_UP)
+            event_write(manager, NULL, EVENT_VDS_INITIALIZING, &facts);
+        if (before != API_HOST_STATUS_NON_OPERATIONAL)
+            host_set_status(manager, monitor->host, API_HOST_STATUS_INITIALIZING, why->detail);
+        return;
+    }
+    host_set_status(manager, monitor->host, API_HOST_STATUS_NON_OPERATIONAL, why->detail);
+    if (before != API_HOST_STATUS_NON_OPERATIONAL)
+        event_write(manager, NULL, EVENT_VDS_RECOVER_FAILED, &facts);
+}
+
+static bool monitor_refused(Monitor *monitor, const Fail *why, int code)
+{
+    if (code == VDSM_RECOVERY_IN_PROGRESS)
+        monitor_recovering(monitor, why);
+    else if (!fail_is_set(why))
+        monitor->recovering_ms = 0;
+    return fail_is_set(why);
+}
+
 static void got_host_stats(const Json *result, const Fail *why, int code, void *argument)
 {
     Monitor *monitor = monitor_call_end(argument);
-    (void)code;
-    if (monitor && !fail_is_set(why))
+    if (monitor && !monitor_refused(monitor, why, code))
         report_host_stats(monitor->fleet->manager, monitor->host, result);
 }
 
 static void got_vm_stats(const Json *result, const Fail *why, int code, void *argument)
 {
     Monitor *monitor = monitor_call_end(argument);
-    (void)code;
-    if (monitor && !fail_is_set(why))
+    if (monitor && !monitor_refused(monitor, why, code))
         report_vm_stats(monitor->fleet->manager, monitor->host, result);
 }
 
@@ -219,13 +250,10 @@ static void got_capabilities(const Json *result, const Fail *why, int code, void
         return;
     Manager *manager = monitor->fleet->manager;
     monitor->asking = false;
-    if (fail_is_set(why)) {
-        monitor->retry_ms = clock_monotonic_ms() + CAPABILITIES_RETRY_MS;
-        if (code == VDSM_RECOVERY_IN_PROGRESS)
-            host_set_status(manager, monitor->host, API_HOST_STATUS_INITIALIZING,
-                            "the host is looking for its VMs");
+    monitor->retry_ms = clock_monotonic_ms() + CAPABILITIES_RETRY_MS;
+    if (monitor_refused(monitor, why, code))
         return;
-    }
+    monitor->retry_ms = 0;
     report_capabilities(manager, monitor->host, result);
     monitor->capable = true;
     monitor->next_capabilities_ms = clock_monotonic_ms() + CAPABILITIES_EVERY_MS;

@@ -57,7 +57,6 @@ static void start(Agent *agent)
     agent->storage = storage_new(agent);
     if (storage_recover(agent->storage, &why) || rpc_server_listen_path(agent->rpc, socket, &why))
         give_up(&why);
-    rpc_server_set_ready(agent->rpc);
     uv_signal_init(agent->loop, &agent->sigterm);
     agent->sigterm.data = agent;
     uv_signal_start(&agent->sigterm, stop, SIGTERM);

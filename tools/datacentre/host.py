@@ -344,6 +344,7 @@ def signal_program(starter, number):
     children = pathlib.Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
     for one in children or [starter.pid]:
         os.kill(int(one), number)
+    os.kill(starter.pid, signal.SIGCONT)  # it stops itself when its program is stopped
 
 
 def stop_program(starter, seconds=10):

@@ -1,4 +1,4 @@
-#include "agent/storage/bounded.h"
+#include "base/bounded.h"
 
 #include <errno.h>
 #include <stdlib.h>
