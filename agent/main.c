@@ -151,12 +151,12 @@ int main(int argc, char **argv)
         return 2;
     }
     program_configure(&page, &agent.config, argc, argv);
-    if (!enrol)
-        return agent_run(&agent);
-    if (enrol_run(&agent, &request, &why)) {
+    int result = enrol ? enrol_run(&agent, &request, &why) != 0 : agent_run(&agent);
+    if (fail_is_set(&why)) {
         AUTO_FREE char *text = fail_text(&why);
         fprintf(stderr, "vireo-agent: %s\n", text);
-        return 1;
     }
-    return 0;
+    if (enrol) // else threads may still read them
+        options_done(config_rows, config_count, &agent.config);
+    return result;
 }
