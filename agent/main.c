@@ -118,6 +118,8 @@ static int agent_run(Agent *agent)
     uv_loop_t loop;
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 2); // one for each thread of the pool costs a megabyte in all
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024); // stays there, so that what transfers used goes back
+    mallopt(M_TRIM_THRESHOLD, 512 * 1024);
     setenv("UV_THREADPOOL_SIZE", "24", 0); // each may wait for libvirt or a slow disk
     uv_loop_init(&loop);
     agent->loop = &loop;
