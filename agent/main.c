@@ -120,6 +120,8 @@ static int agent_run(Agent *agent)
     uv_loop_t loop;
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 2); // one for each thread of the pool costs a megabyte in all
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024); // stays there, so that what transfers used goes back
+    mallopt(M_TRIM_THRESHOLD, 512 * 1024);
     setenv("UV_THREADPOOL_SIZE", "24", 0); // each may wait for libvirt or a slow disk
     uv_loop_init(&loop);
     agent->loop = &loop;
@@ -153,12 +155,12 @@ int main(int argc, char **argv)
         return 2;
     }
     program_configure(&page, &agent.config, argc, argv);
-    if (!enrol)
-        return agent_run(&agent);
-    if (enrol_run(&agent, &request, &why)) {
+    int result = enrol ? enrol_run(&agent, &request, &why) != 0 : agent_run(&agent);
+    if (fail_is_set(&why)) {
         AUTO_FREE char *text = fail_text(&why);
         fprintf(stderr, "vireo-agent: %s\n", text);
-        return 1;
     }
-    return 0;
+    if (enrol) // else threads may still read them
+        options_done(config_rows, config_count, &agent.config);
+    return result;
 }

@@ -245,6 +245,17 @@ void http_write(Http *http, const void *data, size_t length)
     http_send(http, &out);
 }
 
+size_t http_write_some(Http *http, const void *data, size_t length)
+{
+    if (!http->connection || http->no_body || http->chunked_answer)
+        return length;
+    if (http->answer_left >= 0 && (int64_t)length > http->answer_left)
+        length = (size_t)http->answer_left;
+    size_t sent = stream_write_some(http->connection->stream, data, length);
+    http->answer_left -= http->answer_left > 0 ? (int64_t)sent : 0;
+    return sent;
+}
+
 void http_end(Http *http)
 {
     if (http->ended)

@@ -73,6 +73,9 @@ void http_reply(Http *http, int status, const char *type, const void *body, size
 // written it cuts the connection, as http_abort() does.
 void http_begin(Http *http, int status, const char *type, int64_t length);
 void http_write(Http *http, const void *data, size_t length);
+// Of an answer whose length was announced, little more than the socket takes now; returns how many
+// bytes. The rest stays the caller's: http_on_drained() tells when to go on.
+size_t http_write_some(Http *http, const void *data, size_t length);
 size_t http_queued(const Http *http);
 void http_on_drained(Http *http, HttpDone drained, void *argument);
 void http_end(Http *http);

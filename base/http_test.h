@@ -33,7 +33,7 @@ struct Desk {
     int kept_count;
     StrBuf received;
     size_t take; // bytes a receiver takes per call, 0: all
-    size_t pieces, piece_size, pulled, most_queued;
+    size_t pieces, piece_size, pulled, sent, most_queued;
 };
 
 typedef struct Client {

@@ -287,6 +287,26 @@ void stream_write(Stream *stream, const void *data, size_t length)
     }
 }
 
+size_t stream_write_some(Stream *stream, const void *data, size_t length)
+{
+    size_t sent = 0;
+    if (stream->phase > STREAM_OPEN)
+        return length;
+    bool first = stream->phase == STREAM_OPEN && !stream_queued(stream);
+    if (first && !stream_send_all(stream, data, length, &sent))
+        return length;
+    if (sent == length)
+        return sent;
+    // OpenSSL may have sealed one record of the rest and wants the same bytes again, whatever the
+    // owner does next.
+    size_t record = first ? length - sent : 0;
+    if (record > SSL3_RT_MAX_PLAIN_LENGTH)
+        record = SSL3_RT_MAX_PLAIN_LENGTH;
+    strbuf_add(&stream->out, (const char *)data + sent, record);
+    stream_ask_drained(stream);
+    return sent + record;
+}
+
 size_t stream_queued(const Stream *stream)
 {
     return stream->out.length - stream->out_from;

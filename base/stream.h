@@ -64,6 +64,10 @@ Stream *stream_connect_path(uv_loop_t *loop, const char *path, const StreamHandl
 void stream_set_owner(Stream *stream, const StreamHandlers *handlers, void *owner);
 void stream_set_input_limit(Stream *stream, size_t bytes); // default 64 KiB
 void stream_write(Stream *stream, const void *data, size_t length);
+// Takes little more than the socket does now and returns how many bytes that were; after less than
+// `length`, `drained` comes when there is room. For producers whose bytes stay where they are: they
+// are not copied into the queue. Of a stream that is not open any more all is taken.
+size_t stream_write_some(Stream *stream, const void *data, size_t length);
 size_t stream_queued(const Stream *stream);
 // `drained` will be called from the loop when there is room, even if nothing is queued now: for
 // producers that could go on but let others have their turn.

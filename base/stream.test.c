@@ -350,6 +350,53 @@ TEST(tls_backpressure)
     send_much(&pair);
 }
 
+// As much as a reader that takes nothing lets through; then something else, which must come behind.
+static void write_some(Pair *pair)
+{
+    enum { MUCH = 20 << 20 };
+    AUTO_FREE char *all = memory_new(MUCH, 1);
+    size_t at = 0;
+    for (size_t i = 0; i < MUCH; i++)
+        all[i] = pattern(i);
+    pair_connect(pair, NULL);
+    assert_int_equal(stream_write_some(pair->client.stream, all, MUCH), 0); // not open yet
+    LOOP_UNTIL(&pair->loop, pair->client.drained && pair->server.opened);
+    pair->server.hold = true;
+    for (size_t taken; (taken = stream_write_some(pair->client.stream, all + at, MUCH - at));)
+        at += taken;
+    assert_in_range(at, 1, MUCH - 1);
+    assert_in_range(stream_queued(pair->client.stream), 1, 16384);
+    stream_write(pair->client.stream, "other", 5);
+    pair->server.hold = false;
+    stream_pause(pair->server.stream);
+    stream_resume(pair->server.stream);
+    LOOP_UNTIL(&pair->loop, pair->server.got.length == at + 5 && pair->client.drained == 2);
+    assert_memory_equal(pair->server.got.data + at, "other", 5);
+    pair->server.got.length = at;
+    assert_pattern(&pair->server.got, at);
+    strbuf_clear(&pair->server.got);
+    assert_int_equal(stream_write_some(pair->client.stream, all, 1000), 1000);
+    stream_close(pair->client.stream, true);
+    assert_int_equal(stream_write_some(pair->client.stream, "late", 4), 4);
+    LOOP_UNTIL(&pair->loop, pair->client.closed && pair->server.ended);
+    assert_pattern(&pair->server.got, 1000);
+    pair_end(pair);
+}
+
+TEST(plain_writes_what_the_socket_takes)
+{
+    Pair pair;
+    pair_begin(&pair);
+    write_some(&pair);
+}
+
+TEST(tls_writes_what_the_socket_takes)
+{
+    Pair pair;
+    pair_begin_tls(&pair);
+    write_some(&pair);
+}
+
 // All at once, then closed: the peer must get every byte.
 static void send_and_close(Pair *pair, size_t length)
 {

@@ -1,8 +1,10 @@
 """A data centre with one host, and the objects the figures need in it."""
 
 import contextlib
+import subprocess
 import tempfile
 
+from tools.datacentre import link
 from tools.datacentre.datacentre import DataCentre
 from tools.datacentre.process import wait_until
 
@@ -12,6 +14,18 @@ def new_centre(build):
     with tempfile.TemporaryDirectory(prefix="vireo-bench-") as state:
         with DataCentre(state, build_dir=build) as centre:
             yield centre
+
+
+def without_pacing(centre):
+    """New connections between machine and host send as fast as they can. Under BBR, which this
+    machine may have for all it sends, the kernel sets a timer for every few packets where the
+    interface has no queue that knows of pacing: a fifth of what a download costs."""
+    number = centre.host.record["link"]
+    route = ["ip", "route", "replace", str(link.network(number)), "scope", "link",
+             "congctl", "reno"]
+    subprocess.run([*route, "src", link.machine_address(number),
+                    "dev", link.interface_name(number)], check=True)
+    centre.host.exec([*route, "src", link.sandbox_address(number), "dev", "eth0"])
 
 
 def wait_for(centre, path, member, value, seconds=120):

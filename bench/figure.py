@@ -22,7 +22,9 @@ BUDGETS = {
     "vm_start_ratio":          ("x",      1.1, False),
     "vm_boot_ratio":           ("x",      1.1, False),
     "upload_ratio":            ("x",      0.8, True),
+    "upload_cpu":              ("s",     None, False),
     "download_ratio":          ("x",      0.8, True),
+    "download_cpu":            ("s",     None, False),
 }
 
 

@@ -4,6 +4,7 @@
 #include "manager/operations/operation.h"
 #include "manager/transfer/transfers.h"
 #include "manager/vm/vm_plug.h"
+#include "manager/vm/vm_resize.h"
 #include "manager/storage/domain.h"
 #include "manager/vm/vm_start.h"
 #include "manager/vm/vm_stop.h"
@@ -23,6 +24,8 @@ static const OperationKind *const kinds[] = {
     &disk_resize_kind,
     &disk_remove_kind,
     &vm_stop_kind,
+    &vm_cpus_kind,
+    &vm_memory_kind,
     &image_transfer_kind,
 };
 

@@ -39,7 +39,8 @@ typedef struct Viewer {
     Http *http;     // until the line is open
     Stream *stream; // afterwards
     SerialLine *line;
-    bool opening, full; // the line took less input than there was
+    bool opening, waiting; // its line is being opened; another one of the VM is
+    bool full;             // the line took less input than there was
     uv_work_t work;
     Fail why;
 } Viewer;
@@ -209,6 +210,7 @@ static void viewer_open_run(uv_work_t *work)
 
 static void viewer_show(Viewer *viewer)
 {
+    viewer->waiting = false;
     viewer->stream = http_upgrade(TAKE(viewer->http), CONSOLE_PROTOCOL, &viewer_handlers, viewer);
     if (!viewer->stream) {
         viewer_free(viewer);
@@ -223,10 +225,8 @@ static void viewer_show(Viewer *viewer)
         viewer_output(viewer);
 }
 
-static void viewer_open_done(uv_work_t *work, int status)
+static void viewer_opened(Viewer *viewer)
 {
-    Viewer *viewer = work->data;
-    (void)status;
     viewer->opening = false;
     if (viewer->http && viewer->line) {
         viewer_show(viewer);
@@ -237,11 +237,60 @@ static void viewer_open_done(uv_work_t *work, int status)
     viewer_free(viewer);
 }
 
+static void viewer_open_done(uv_work_t *work, int status);
+
+static void viewer_open(Viewer *viewer)
+{
+    viewer->waiting = false;
+    viewer->opening = true;
+    viewer->work.data = viewer;
+    uv_queue_work(viewer->server->agent->loop, &viewer->work, viewer_open_run, viewer_open_done);
+}
+
+// Of those who waited, the last one opens the line; the others have lost it to that one already.
+static void server_open_next(ConsoleServer *server, const char *vm)
+{
+    LIST_EACH(&server->viewers, Viewer, node, viewer) {
+        if (!viewer->waiting || strcmp(viewer->vm, vm))
+            continue;
+        if (!viewer->http) // it has gone
+            viewer_free(viewer);
+        else if (viewer->taken_by)
+            viewer_show(viewer);
+        else
+            viewer_open(viewer);
+    }
+}
+
+static void viewer_open_done(uv_work_t *work, int status)
+{
+    Viewer *viewer = work->data;
+    ConsoleServer *server = viewer->server;
+    char vm[UUID_SIZE];
+    (void)status;
+    memcpy(vm, viewer->vm, UUID_SIZE);
+    server->count++; // it stays until the end of this function
+    viewer_opened(viewer);
+    server_open_next(server, vm);
+    server->count--;
+    server_maybe_stopped(server);
+}
+
 static void viewer_gone(Http *http, void *argument)
 {
     Viewer *viewer = argument;
     viewer->http = NULL;
     http_end(http);
+}
+
+// Libvirt gives a line to whoever opens it last. Two at once would leave it to chance, and both
+// without it: the one that got it would find that the other has taken over.
+static bool server_opens(const ConsoleServer *server, const char *vm)
+{
+    LIST_EACH(&server->viewers, Viewer, node, viewer)
+        if (viewer->opening && !strcmp(viewer->vm, vm))
+            return true;
+    return false;
 }
 
 static void server_displace(ConsoleServer *server, const Viewer *by)
@@ -277,9 +326,10 @@ static void viewer_new(ConsoleServer *server, Http *http, const char *vm)
     server->count++;
     server_displace(server, viewer);
     http_on_gone(http, viewer_gone, viewer);
-    viewer->opening = true;
-    viewer->work.data = viewer;
-    uv_queue_work(server->agent->loop, &viewer->work, viewer_open_run, viewer_open_done);
+    if (server_opens(server, vm))
+        viewer->waiting = true;
+    else
+        viewer_open(viewer);
 }
 
 // ---- requests

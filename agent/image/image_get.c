@@ -3,9 +3,6 @@
 
 #include "agent/image/image_internal.h"
 
-// Bytes queued towards the client at most: enough to keep a fast line busy during a turn of the loop.
-enum { GET_QUEUE_MAX = 256 * 1024, GET_SLICE = 128 * 1024 };
-
 typedef struct Get {
     ImageOperation operation;
     int64_t next;              // offset of the next read
@@ -20,21 +17,17 @@ static Piece *get_first(Get *get)
     return get->count ? get->pieces[get->first] : NULL;
 }
 
-// Sends what is there, in order, until the queue is full.
+// Sends what is there, in order, until the socket is full.
 static void get_send(Get *get)
 {
     ImageOperation *operation = &get->operation;
     for (Piece *piece; operation->http && (piece = get_first(get)) && piece->ready;) {
-        if (http_queued(operation->http) >= GET_QUEUE_MAX)
-            return; // drained() goes on
-        size_t slice = piece->filled - piece->sent;
-        if (slice > GET_SLICE)
-            slice = GET_SLICE;
-        http_write(operation->http, piece->data + piece->sent, slice);
-        piece->sent += slice;
-        operation_progress(operation, (int64_t)slice);
+        size_t sent = http_write_some(operation->http, piece->data + piece->sent,
+                                      piece->filled - piece->sent);
+        piece->sent += sent;
+        operation_progress(operation, (int64_t)sent);
         if (piece->sent < piece->filled)
-            continue;
+            return; // drained() goes on
         piece_free(piece);
         get->first = (get->first + 1) % PIECES_MAX;
         get->count--;

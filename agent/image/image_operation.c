@@ -215,3 +215,13 @@ void piece_free(Piece *piece)
     free(piece->data);
     free(piece);
 }
+
+void pieces_free(ImageServer *server)
+{
+    for (Piece *piece; (piece = server->pieces);) {
+        server->pieces = piece->next;
+        free(piece->data);
+        free(piece);
+    }
+    server->piece_count = 0;
+}

@@ -77,6 +77,8 @@ bool operation_completed(ImageOperation *operation, int error, const char *what)
 int operation_depth(const ImageOperation *operation);
 Piece *piece_new(ImageOperation *operation, BackendDone done);
 void piece_free(Piece *piece);
+// Those that are kept.
+void pieces_free(ImageServer *server);
 
 // Error answers outside of operations.
 void image_reply_fail(Http *http, const Fail *why);

@@ -219,12 +219,7 @@ ImageServer *image_server_new(Agent *agent, Fail *why)
 
 static void image_free(ImageServer *server)
 {
-    while (server->pieces) {
-        Piece *piece = server->pieces;
-        server->pieces = piece->next;
-        free(piece->data);
-        free(piece);
-    }
+    pieces_free(server);
     free(server);
 }
 

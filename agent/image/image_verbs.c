@@ -62,6 +62,9 @@ typedef struct CallRemoval {
 static void host_ticket_removed(TicketRemoval *removal, bool removed)
 {
     CallRemoval *owner = CONTAINER(removal, CallRemoval, removal);
+    ImageServer *server = call_images(owner->call);
+    if (!server->operation_count)
+        pieces_free(server); // the next transfer may be tomorrow
     if (removed)
         call_ok(owner->call);
     else

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent/storage/direct.h"
@@ -252,6 +253,29 @@ static int mount_connect(Storage *storage, DomainType type, const Json *connecti
 
 // ---- local directories
 
+// What is wrong with a folder that takes no files. Often it is an empty mount point.
+static void local_explain(const Storage *storage, const char *path, const struct stat *info,
+                          Fail *why)
+{
+    struct stat above;
+    struct statvfs system;
+    AUTO_FREE char *parent = memory_format("%s/..", path);
+    if (!why || statvfs(path, &system) || system.f_flag & ST_RDONLY)
+        return; // what there is to say has been said
+    bool mounted = stat(parent, &above) || above.st_dev != info->st_dev;
+    AUTO_FREE char *give =
+        memory_format("chown %d:%d %s", storage->owner.set ? (int)storage->owner.user : 0,
+                      storage->owner.set ? (int)storage->owner.group : 0, path);
+    fail_detail(why, "%s. It belongs to %d:%d, has mode %04o, and %s",
+                why->detail ? why->detail : "It can't be used", (int)info->st_uid,
+                (int)info->st_gid, info->st_mode & 07777,
+                mounted ? "a file system is mounted there" : "nothing is mounted there");
+    if (mounted)
+        fail_hint(why, "On this host: %s", give);
+    else
+        fail_hint(why, "If a file system belongs there, mount it on this host; else: %s", give);
+}
+
 static int local_connect(Storage *storage, const Json *connection, Fail *why)
 {
     struct stat info;
@@ -264,10 +288,12 @@ static int local_connect(Storage *storage, const Json *connection, Fail *why)
     if (stat(normal, &info) < 0 || !S_ISDIR(info.st_mode)) {
         storage_fail(why, VDSM_INVALID_PARAMETER_EXCEPTION, "%s is no directory of this host",
                      normal);
-        fail_hint(why, "Make it, and give it to user 36 and group 36.");
+        fail_hint(why, "Make it, and give it to user 36 and group 36: chown 36:36 %s", normal);
         return VDSM_INVALID_PARAMETER_EXCEPTION;
     }
     int error = mount_check_access(storage, normal, why);
+    if (error == VDSM_STORAGE_PERMISSION)
+        local_explain(storage, normal, &info, why);
     if (error)
         return error;
     int result = directory_make(storage->mounts, 0755);

@@ -67,6 +67,15 @@ void storage_free(Storage *storage)
     free(storage);
 }
 
+bool storage_health(Storage *storage, const char *domain, StorageHealth *ret)
+{
+    DomainHealth health;
+    if (!domain_monitor_get(&storage->monitors, domain, &health) || !health.checked)
+        return false;
+    *ret = (StorageHealth){health.code, health.checked_ms, health.free};
+    return true;
+}
+
 void storage_add_domain_stats(Storage *storage, JsonWriter *writer)
 {
     size_t count;

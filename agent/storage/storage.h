@@ -26,5 +26,14 @@ void volume_path_done(VolumePath *path);
 int storage_prepare(Storage *storage, const char *domain, const char *image, const char *volume,
                     bool allow_illegal, VolumePath *ret, Fail *why);
 void storage_teardown(Storage *storage, const char *domain, const char *image, const char *volume);
+
+typedef struct StorageHealth {
+    int code;           // VdsmError, 0: good
+    int64_t checked_ms; // monotonic
+    int64_t free;       // bytes
+} StorageHealth;
+
+// The last result of a domain's monitor; does not block. False when it has none.
+bool storage_health(Storage *storage, const char *domain, StorageHealth *ret);
 // Key and value of the member storageDomains of Host.getStats: {domain: {code, lastCheck, ...}}.
 void storage_add_domain_stats(Storage *storage, JsonWriter *writer);

@@ -8,11 +8,12 @@
 #include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
+#include "agent/vm/vm_pause.h"
 #include "agent/vm/vms.h"
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { DESTROY_WAIT_MS = 20000 };
+enum { DESTROY_WAIT_MS = 20000, RESUME_WATCH_MS = 1000 };
 
 void call_libvirt_failed(Call *call, VdsmError error, const char *what)
 {
@@ -157,6 +158,26 @@ static void vm_simple(Call *call, int (*act)(virDomainPtr), VdsmError error, con
         vm_unref(vm);
 }
 
+static int domain_resume(virDomainPtr domain)
+{
+    int state = 0, reason = 0;
+    if (!virDomainGetState(domain, &state, &reason, 0) && state == VIR_DOMAIN_RUNNING)
+        return 0;
+    return virDomainResume(domain);
+}
+
+// What failed is tried again at once. Storage that is still bad pauses it within a moment.
+static char *resumed_in_vain(virDomainPtr domain)
+{
+    int state = VIR_DOMAIN_RUNNING, reason = 0;
+    for (int waited = 0; waited < RESUME_WATCH_MS && state == VIR_DOMAIN_RUNNING; waited += 50) {
+        uv_sleep(50);
+        virDomainGetState(domain, &state, &reason, 0);
+    }
+    AUTO_FREE char *text = vm_pause_text(domain);
+    return text ? memory_format("The guest was paused again at once: %s", text) : NULL;
+}
+
 // The same between the hooks before_vm_WHAT and after_vm_WHAT.
 static void vm_hooked(Call *call, int (*act)(virDomainPtr), const char *what, const char *failure)
 {
@@ -164,14 +185,19 @@ static void vm_hooked(Call *call, int (*act)(virDomainPtr), const char *what, co
     Vm *vm = call_vm(call);
     virDomainPtr domain = vm ? call_domain(call, vm) : NULL;
     AUTO_FREE char *before = memory_format("before_vm_%s", what);
-    AUTO_FREE char *after = memory_format("after_vm_%s", what);
+    AUTO_FREE char *after = memory_format("after_vm_%s", what), *text = NULL;
     if (domain) {
         char *xml = virDomainGetXMLDesc(domain, 0);
+        AUTO_FREE char *held_up = vm_pause_text(domain);
         if (hooks_before(vm, before, xml ? xml : "", NULL, &why))
             call_fail_why(call, VDSM_HOOK, &why);
         else if (act(domain) < 0)
             call_libvirt_failed(call, VDSM_UNEXPECTED, failure);
+        else if (held_up && act == domain_resume && (text = resumed_in_vain(domain)))
+            call_fail(call, VDSM_UNEXPECTED, "%s", text);
         else {
+            if (held_up && act == domain_resume)
+                vm_set_awake(vm);
             hooks_after(vm, after, xml ? xml : "");
             call_definition(call, vm);
         }
@@ -185,14 +211,6 @@ static void vm_hooked(Call *call, int (*act)(virDomainPtr), const char *what, co
 static int domain_reset(virDomainPtr domain)
 {
     return virDomainReset(domain, 0);
-}
-
-static int domain_resume(virDomainPtr domain)
-{
-    int state = 0, reason = 0;
-    if (!virDomainGetState(domain, &state, &reason, 0) && state == VIR_DOMAIN_RUNNING)
-        return 0;
-    return virDomainResume(domain);
 }
 
 static int domain_suspend(virDomainPtr domain)

@@ -12,10 +12,11 @@ void vm_set_cpus(Call *call)
     if (device_begin(&device, call) &&
         device_hook_before(&device, "before_set_num_of_cpus", "", NULL)) {
         if (virDomainSetVcpusFlags(device.domain, (unsigned)call_integer(call, "numberOfCpus", 1),
-                                   VIR_DOMAIN_AFFECT_LIVE))
+                                   VIR_DOMAIN_AFFECT_LIVE)) {
             call_libvirt_failed(call, VDSM_SET_CPUS_FAILED,
                                 "The number of CPUs could not be changed.");
-        else {
+            vm_refresh_xml(device.vm, device.domain); // part of it may have happened
+        } else {
             hooks_after(device.vm, "after_set_num_of_cpus", "");
             device_answer(&device);
         }
@@ -77,9 +78,12 @@ static bool memory_parse(DeviceCall *device)
 void vm_hotplug_memory(Call *call)
 {
     DeviceCall device;
-    if (device_begin(&device, call) && memory_parse(&device) &&
-        device_attach(&device, "memory", VDSM_HOTPLUG_MEMORY_FAILED,
-                      "The memory could not be plugged."))
-        device_answer(&device);
+    if (device_begin(&device, call) && memory_parse(&device)) {
+        if (device_attach(&device, "memory", VDSM_HOTPLUG_MEMORY_FAILED,
+                          "The memory could not be plugged."))
+            device_answer(&device);
+        else
+            vm_refresh_xml(device.vm, device.domain); // another call may have plugged it
+    }
     device_end(&device);
 }

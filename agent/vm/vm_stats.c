@@ -8,6 +8,7 @@
 #include "agent/rpc/verbs.h"
 #include "agent/vm/hypervisor.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { SAMPLE_MIN_MS = 2000, DEVICES_MAX = 64 };
 
@@ -135,9 +136,14 @@ static void sample_disk(const virDomainStatsRecord *record, int index, DiskSampl
     disk->allocation = stat_indexed(record, "block", index, "allocation");
     disk->capacity = stat_indexed(record, "block", index, "capacity");
     disk->physical = stat_indexed(record, "block", index, "physical");
-    for (int i = 0; before && i < before->disk_count; i++)
-        if (!strcmp(before->disks[i].name, disk->name))
+    for (int i = 0; before && i < before->disk_count; i++) {
+        if (strcmp(before->disks[i].name, disk->name))
+            continue;
+        if (disk->physical || disk->capacity)
             sample_disk_rates(disk, &before->disks[i], seconds);
+        else // QEMU was busy and left them out
+            *disk = before->disks[i];
+    }
 }
 
 static void sample_cpu(const virDomainStatsRecord *record, VmRates *now, const VmRates *before,
@@ -153,6 +159,18 @@ static void sample_cpu(const virDomainStatsRecord *record, VmRates *now, const V
     double total = rate(now->cpu_ns, before->cpu_ns, seconds) / 1e7;
     now->cpu_system = rate(now->system_ns, before->system_ns, seconds) / 1e7;
     now->cpu_user = total > now->cpu_system ? total - now->cpu_system : 0;
+}
+
+// A command waits for QEMU's answer, or its monitor is broken.
+static bool monitor_is_silent(virDomainPtr domain, int seconds)
+{
+    virDomainControlInfo info;
+    if (virDomainGetControlInfo(domain, &info, 0))
+        return false;
+    if (info.state == VIR_DOMAIN_CONTROL_ERROR)
+        return info.details == VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR;
+    return info.state == VIR_DOMAIN_CONTROL_OCCUPIED &&
+           info.stateTime > (unsigned long long)seconds * 1000;
 }
 
 static VmRates *sample_domain(const virDomainStatsRecord *record, const VmRates *before)
@@ -193,13 +211,21 @@ static void sample_take(Vms *vms, const virDomainStatsRecord *record)
     Vm *vm = vms_get(vms, id);
     if (!vm)
         return;
+    bool silent = monitor_is_silent(record->dom, vms_agent(vms)->config.monitor_seconds);
     vms_lock(vms);
+    bool changed = vm->monitor_silent != silent;
+    vm->monitor_silent = silent;
     VmRates *before = vm->rates;
     if (!before || clock_monotonic_ms() - before->taken_ms >= SAMPLE_MIN_MS) {
         vm->rates = sample_domain(record, before);
         vm_rates_free(before);
     }
     vms_unlock(vms);
+    if (changed) {
+        log_warn("vm.monitor", LOG_ID("vm", vm->id), "The QEMU of %s %s.", vm->name,
+                 silent ? "does not answer" : "answers again");
+        vm_announce(vm);
+    }
     vm_unref(vm);
 }
 
@@ -267,7 +293,8 @@ static void write_disk(JsonWriter *writer, const DiskSample *disk, const char *i
     json_key(writer, disk->name);
     json_open(writer, '{');
     json_add_string(writer, "imageID", image ? image : "");
-    json_add_format(writer, "truesize", "%llu", (unsigned long long)disk->allocation);
+    // What QEMU calls actual size: "allocation" is the end of what was written.
+    json_add_format(writer, "truesize", "%llu", (unsigned long long)disk->physical);
     json_add_format(writer, "apparentsize", "%llu",
                     (unsigned long long)(disk->physical ? disk->physical : disk->capacity));
     json_add_format(writer, "readRate", "%.1f", disk->read_rate);

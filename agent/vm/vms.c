@@ -12,6 +12,7 @@
 #include "agent/rpc/server.h"
 #include "agent/storage/storage.h"
 #include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_pause.h"
 #include "agent/vm/vm_stats.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -77,6 +78,7 @@ static void vm_free(Vm *vm)
     vm_volumes_done(vm);
     vm_rates_free(vm->rates);
     vm_guest_free(vm->guest);
+    vm_pause_free(vm->pause);
     free(vm->name);
     free(vm->exit_message);
     free(vm->pause_code);
@@ -293,10 +295,11 @@ void vm_write_status(JsonWriter *writer, const Vm *vm)
     json_add_string(writer, "hash", vm->hash);
     json_add_format(writer, "elapsedTime", "%lld",
                     (long long)(clock_wall_ms() - vm->started_ms) / 1000);
-    json_add_string(writer, "monitorResponse", "0");
+    json_add_string(writer, "monitorResponse", vm->monitor_silent ? "-1" : "0");
     json_add_string(writer, "clientIp", vm->client ? vm->client : "");
     if (vm->status == VM_PAUSED && vm->pause_code)
         json_add_string(writer, "pauseCode", vm->pause_code);
+    vm_pause_write(writer, vm);
     vm_write_displays(writer, vm);
 }
 
@@ -391,10 +394,14 @@ static void vm_stopped(Vm *vm, int detail)
         {VIR_DOMAIN_EVENT_STOPPED_FAILED, VM_EXIT_LOST_QEMU, "QEMU ended unexpectedly"},
     };
     vms_lock(vm->vms);
-    bool admin = vm->admin_shutdown, launching = vm->launching;
+    bool admin = vm->admin_shutdown, launching = vm->launching, killed = vm_pause_kills(vm);
     vms_unlock(vm->vms);
     if (launching)
         return; // the launcher has the better message
+    if (killed) {
+        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, "Its storage failed for too long");
+        return;
+    }
     if (admin && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) {
         vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
         return;
@@ -407,7 +414,7 @@ static void vm_stopped(Vm *vm, int detail)
     vm_set_down(vm, VM_EXIT_GENERIC, "The guest stopped");
 }
 
-static void vm_resumed(Vm *vm)
+void vm_set_awake(Vm *vm)
 {
     vms_lock(vm->vms);
     VmStatus before = vm->status;
@@ -418,6 +425,12 @@ static void vm_resumed(Vm *vm)
         vm_set_status(vm, vm->guest_agent ? VM_UP : VM_POWERING_UP);
 }
 
+static void vm_resumed(Vm *vm)
+{
+    if (!vm_pause_end(vm))
+        vm_set_awake(vm);
+}
+
 static void vm_suspended(Vm *vm, int detail)
 {
     vms_lock(vm->vms);
@@ -426,8 +439,13 @@ static void vm_suspended(Vm *vm, int detail)
         vm->pause_code =
             memory_string(detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR ? "EOTHER" : "NOERR");
     vms_unlock(vm->vms);
-    if (pausing && detail != VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
-        vm_set_status(vm, VM_PAUSED);
+    if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+        vm_pause_begin(vm);
+    else {
+        vm_pause_forget(vm);
+        if (pausing && detail != VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
+            vm_set_status(vm, VM_PAUSED);
+    }
 }
 
 static void vm_lifecycle(Vm *vm, int event, int detail)
@@ -534,6 +552,7 @@ static void vm_tick(Vm *vm)
         vm_set_status(vm, VM_UP);
     if (ignored) // the manager sees it running again and tells its user
         vm_set_status(vm, VM_UP);
+    vm_pause_tick(vm);
     guest_agent_tick(vm);
 }
 
@@ -573,6 +592,8 @@ static void vm_recover(Vm *vm, virDomainPtr domain)
     int state = 0, reason = 0;
     virDomainGetState(domain, &state, &reason, 0);
     vm_refresh_xml(vm, domain);
+    if (state == VIR_DOMAIN_PAUSED)
+        vm_pause_found(vm, domain);
     VmStatus status = state == VIR_DOMAIN_PAUSED ? VM_PAUSED : VM_UP;
     vms_lock(vm->vms);
     // A domain that runs is no down VM, whatever the record says.

@@ -40,6 +40,7 @@ typedef enum VmExit {
     VM_EXIT_USER_SHUTDOWN = 7,
     VM_EXIT_DOMAIN_MISSING = 9,
     VM_EXIT_HOST_SHUTDOWN = 11,
+    VM_EXIT_PAUSED_TOO_LONG = 14,
 } VmExit;
 
 typedef enum VmEventKind {
@@ -68,6 +69,7 @@ typedef struct VmVolume {
 
 typedef struct VmRates VmRates;
 typedef struct VmGuest VmGuest;
+typedef struct VmPause VmPause;
 
 typedef struct Vm {
     Vms *vms;
@@ -92,7 +94,9 @@ typedef struct Vm {
     char *client;   // address of who has the console open
     VmRates *rates; // last sample of statistics
     VmGuest *guest; // what the guest agent told
-    bool polling;   // a guest agent call is running
+    VmPause *pause; // the last one because of its storage, NULL: none
+    bool monitor_silent;
+    bool polling; // a guest agent call is running
     int64_t polled_ms;
 } Vm;
 
@@ -125,6 +129,8 @@ void vm_set_status(Vm *vm, VmStatus status);
 // Tells the managers its state and what its guest says.
 void vm_announce(Vm *vm);
 void vm_set_down(Vm *vm, VmExit exit, const char *message);
+// A paused guest runs again.
+void vm_set_awake(Vm *vm);
 void vm_save(Vm *vm);
 // Reads the domain's XML from libvirt and renews live_xml and hash.
 void vm_refresh_xml(Vm *vm, virDomainPtr domain);

@@ -104,9 +104,11 @@ static void write_string_member(ApiWriter *writer, const char *name, const char 
 
 // ---- href, id, links, actions
 
-// Where the object's own href lies in the output: its links begin with the same bytes.
+// Bytes of the output that are copied: the object's own href, with which its first link begins, and
+// then that link's beginning, with which the others do.
 typedef struct Span {
     size_t start, length;
+    bool is_link;
 } Span;
 
 static Span write_href(ApiWriter *writer, const char *href)
@@ -114,23 +116,24 @@ static Span write_href(ApiWriter *writer, const char *href)
     size_t start = writer->out->length;
     strbuf_adds(writer->out, writer->prefix);
     xml_escape(writer->out, href, strlen(href));
-    return (Span){start, writer->out->length - start};
+    return (Span){start, writer->out->length - start, false};
 }
 
-static void write_tail(ApiWriter *writer, Span base, const ApiTail *tail)
+static void write_tail(ApiWriter *writer, Span *base, const ApiTail *tail)
 {
-    static const char xml[] = "<link href=\"", json[] = "{\"href\":\"";
     StrBuf *out = writer->out;
+    size_t length = writer->json ? tail->json_length : tail->xml_length;
     if (writer->json)
         write_comma(writer);
-    strbuf_reserve(out, sizeof(xml) + base.length + tail->xml_length + tail->json_length);
-    char *at = out->data + out->length;
-    at = writer->json ? mempcpy(at, json, sizeof(json) - 1) : mempcpy(at, xml, sizeof(xml) - 1);
-    at = mempcpy(at, out->data + base.start, base.length);
-    at = writer->json ? mempcpy(at, tail->json, tail->json_length)
-                      : mempcpy(at, tail->xml, tail->xml_length);
+    size_t start = out->length;
+    if (!base->is_link)
+        strbuf_adds(out, writer->json ? "{\"href\":\"" : "<link href=\"");
+    strbuf_reserve(out, base->length + length);
+    char *at = mempcpy(out->data + out->length, out->data + base->start, base->length);
+    at = mempcpy(at, writer->json ? tail->json : tail->xml, length);
     *at = 0;
     out->length = (size_t)(at - out->data);
+    *base = (Span){start, out->length - start - length, true};
 }
 
 static void write_extra_link(ApiWriter *writer, const ApiExtraLink *link)
@@ -146,7 +149,7 @@ static void write_extra_link(ApiWriter *writer, const ApiExtraLink *link)
     strbuf_adds(writer->out, writer->json ? "\"}" : "\"/>");
 }
 
-static void write_actions(ApiWriter *writer, const ApiPlace *place, Span base)
+static void write_actions(ApiWriter *writer, const ApiPlace *place, Span *base)
 {
     if (!place || !place->href || !place->actions)
         return;
@@ -187,7 +190,7 @@ static void write_links_open(ApiWriter *writer, bool *opened)
     *opened = true;
 }
 
-static void write_links(ApiWriter *writer, const ApiType *type, const ApiPlace *place, Span base,
+static void write_links(ApiWriter *writer, const ApiType *type, const ApiPlace *place, Span *base,
                         const ApiFollow *follow)
 {
     bool opened = false;
@@ -451,10 +454,10 @@ static void write_object(ApiWriter *writer, const ApiType *type, const void *obj
     Span base = writer->json ? write_json_head(writer, object, place)
                              : write_xml_head(writer, object, place, element);
     size_t empty = writer->out->length;
-    write_actions(writer, place, base);
+    write_actions(writer, place, &base);
     if (place && place->creation)
         write_creation(writer, place->creation);
-    write_links(writer, type, place, base, follow);
+    write_links(writer, type, place, &base, follow);
     for (int i = 0; i < type->count; i++)
         write_field(writer, &type->fields[i], object, place, follow);
     if (writer->json) {

@@ -59,13 +59,16 @@ WaitVerdict wait_judge(const char *condition, const char *state, bool moved)
     const char *equals = strchr(condition, '=');
     if (!equals)
         return WAIT_ON;
-    const char *good = equals + 1, *bad = strchr(good, '!');
-    size_t length = bad ? (size_t)(bad - good) : strlen(good);
+    const char *good = equals + 1, *end = good + strlen(good);
+    const char *bad = strchr(good, '!'), *hopeless = bad ? strchr(bad + 1, '!') : NULL;
+    size_t length = (size_t)((bad ? bad : end) - good);
     if (!state)
         return words_have(good, length, "gone") ? WAIT_GOOD : WAIT_BAD;
     if (words_have(good, length, state))
         return WAIT_GOOD;
-    if (bad && moved && words_have(bad + 1, strlen(bad + 1), state))
+    if (bad && moved && words_have(bad + 1, (size_t)((hopeless ? hopeless : end) - bad - 1), state))
+        return WAIT_BAD;
+    if (hopeless && words_have(hopeless + 1, (size_t)(end - hopeless - 1), state))
         return WAIT_BAD;
     return WAIT_ON;
 }

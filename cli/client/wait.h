@@ -5,6 +5,7 @@
 //     gone                          the object does not exist any more
 //     status=up|powering_up!down    the member has one of the values; a value behind ! means that it
 //                                   went wrong, once it was something else or the operation is over;
+//                                   behind a second !, at once;
 //                                   "gone" among the values: the object may be gone too
 // Several, separated by commas, are waited for one after the other.
 #pragma once

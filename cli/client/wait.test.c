@@ -17,6 +17,14 @@ TEST(a_bad_state_counts_only_when_something_has_happened)
     assert_int_equal(wait_judge(start, "down", true), WAIT_BAD);
 }
 
+TEST(a_state_that_can_only_have_come_afterwards_is_bad_at_once)
+{
+    assert_int_equal(wait_judge("status=up!down!paused", "paused", false), WAIT_BAD);
+    assert_int_equal(wait_judge("status=up!down!paused", "down", false), WAIT_ON);
+    assert_int_equal(wait_judge("status=up!down!paused", "down", true), WAIT_BAD);
+    assert_int_equal(wait_judge("status=up!down!paused", "up", false), WAIT_GOOD);
+}
+
 TEST(other_states_are_waited_through)
 {
     assert_int_equal(wait_judge(start, "wait_for_launch", true), WAIT_ON);

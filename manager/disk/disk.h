@@ -43,6 +43,13 @@ void disk_detach_everywhere(Change *change, const Entity *disk);
 // The first VM other than `but` that runs with the disk plugged; NULL when there is none.
 Entity *disk_running_vm(const Manager *manager, const Entity *disk, const char *but);
 
+// ---- how much space it really takes
+
+// As a host tells of a running VM's disk.
+void disk_observe_size(Manager *manager, const char *disk, int64_t bytes);
+// Asks the volumes of a VM that has ended; the answers come later.
+void disk_ask_sizes(Manager *manager, const ApiVm *vm);
+
 // ---- steps for other kinds of operations
 
 // Fills the context with a disk's place.

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "manager/disk/disk.h"
 #include "manager/fleet/reports.h"
 #include "manager/operations/operation.h"
 #include "manager/vm/vm_end.h"
@@ -143,7 +144,7 @@ static void take_nics(VmState *state, const Json *network)
     state->nic_count = count;
 }
 
-static void take_disks(VmState *state, const Json *disks)
+static void take_disks(Manager *manager, VmState *state, const Json *disks)
 {
     if (!disks)
         return;
@@ -156,6 +157,7 @@ static void take_disks(VmState *state, const Json *disks)
         const char *image = json_get_string(one, "imageID");
         if (!image || !*image)
             continue;
+        disk_observe_size(manager, image, json_get_integer(one, "truesize", 0));
         state->disks[state->disk_count++] = (VmDiskStats){
             .disk = memory_string(image),
             .read_rate = json_get_decimal(one, "readRate", 0),
@@ -171,8 +173,9 @@ static void take_disks(VmState *state, const Json *disks)
     }
 }
 
-static void take_rates(const Entity *entity, VmState *state, const Json *vm)
+static void take_rates(Manager *manager, const Entity *entity, const Json *vm)
 {
+    VmState *state = vm_state(entity);
     const Json *memory = json_get(vm, "memoryStats"), *balloon = json_get(vm, "balloonInfo");
     if (!json_get(vm, "cpuUser"))
         return;
@@ -187,7 +190,7 @@ static void take_rates(const Entity *entity, VmState *state, const Json *vm)
     state->memory_installed = installed ? installed : ENTITY_OBJECT(entity, Vm)->memory.value;
     state->memory_used = (int64_t)((double)state->memory_installed * state->memory_percent / 100);
     take_nics(state, json_get(vm, "network"));
-    take_disks(state, json_get(vm, "disks"));
+    take_disks(manager, state, json_get(vm, "disks"));
     state->stats_ms = clock_monotonic_ms();
 }
 
@@ -210,21 +213,67 @@ static const char *pause_text(const char *code)
 
 static EventCode pause_event(const char *code)
 {
-    if (code && !strcmp(code, "ENOSPC"))
-        return EVENT_VM_PAUSED_ENOSPC;
-    if (code && !strcmp(code, "EIO"))
-        return EVENT_VM_PAUSED_EIO;
-    return code && !strcmp(code, "NOERR") ? EVENT_VM_PAUSED : EVENT_VM_PAUSED_ERROR;
+    static const struct {
+        const char *code;
+        EventCode event;
+    } rows[] = {{"ENOSPC", EVENT_VM_PAUSED_ENOSPC},
+                {"EIO", EVENT_VM_PAUSED_EIO},
+                {"EPERM", EVENT_VM_PAUSED_EPERM},
+                {"NOERR", EVENT_VM_PAUSED}};
+    for (size_t i = 0; code && i < COUNT_OF(rows); i++)
+        if (!strcmp(rows[i].code, code))
+            return rows[i].event;
+    return EVENT_VM_PAUSED_ERROR;
 }
 
-static void status_changed(Manager *manager, Entity *entity, ApiVmStatus before, const Json *vm)
+// The disk in trouble: the alias of its device is "ua-" and its id.
+static const Entity *paused_disk(const Manager *manager, const Json *vm)
+{
+    const char *alias = json_get_string(json_get(vm, "ioerror"), "alias");
+    return alias && !strncmp(alias, "ua-", 3)
+               ? inventory_get(manager->inventory, KIND_DISK, alias + 3)
+               : NULL;
+}
+
+static void write_paused(Manager *manager, Entity *entity, const Json *vm)
+{
+    EventFacts facts = {.vm = entity, .host = vm_state(entity)->host};
+    DiskPlace place;
+    AUTO_FREE char *detail = NULL;
+    facts.disk = paused_disk(manager, vm);
+    if (facts.disk && disk_place(manager, facts.disk->id, &place)) {
+        facts.storage_domain =
+            inventory_get(manager->inventory, KIND_STORAGE_DOMAIN, place.storage_domain);
+        detail = memory_format("It is disk %s on storage domain %s.",
+                               place.disk->alias ? place.disk->alias : place.image,
+                               entity_name(facts.storage_domain));
+        facts.detail = detail;
+    }
+    event_write(manager, NULL, pause_event(json_get_string(vm, "pauseCode")), &facts);
+}
+
+static bool runs(ApiVmStatus status)
+{
+    return status == API_VM_STATUS_UP || status == API_VM_STATUS_POWERING_UP;
+}
+
+// `by_error`: its storage had paused it.
+static void status_changed(Manager *manager, Entity *entity, ApiVmStatus before, bool by_error,
+                           const Json *vm)
 {
     const VmState *state = vm_state(entity);
     EventFacts facts = {.vm = entity, .host = state->host};
     bool busy = operation_holding(manager, entity->id) != NULL;
-    if (state->status == API_VM_STATUS_PAUSED && before != API_VM_STATUS_UNSET &&
-        before != API_VM_STATUS_UNKNOWN)
-        event_write(manager, NULL, pause_event(json_get_string(vm, "pauseCode")), &facts);
+    bool known = before != API_VM_STATUS_UNSET && before != API_VM_STATUS_UNKNOWN;
+    if (state->status == API_VM_STATUS_PAUSED && known)
+        write_paused(manager, entity, vm);
+    else if (state->status == API_VM_STATUS_NOT_RESPONDING && known)
+        event_write(manager, NULL, EVENT_VM_NOT_RESPONDING, &facts);
+    else if (before == API_VM_STATUS_NOT_RESPONDING) {
+        facts.detail = api_enum_name(&api_enum_vm_status, state->status);
+        event_write(manager, NULL, EVENT_VM_STATUS_RESTORED, &facts);
+    } else if (before == API_VM_STATUS_PAUSED && by_error && runs(state->status))
+        event_write(manager, NULL, EVENT_VM_RECOVERED_FROM_PAUSE_ERROR, &facts);
     else if (state->status == API_VM_STATUS_UP && before == API_VM_STATUS_POWERING_DOWN)
         event_write(manager, NULL, EVENT_VM_POWER_DOWN_FAILED, &facts);
     else if (state->status == API_VM_STATUS_UP && before == API_VM_STATUS_POWERING_UP && !busy)
@@ -264,6 +313,7 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
         operation_wake(manager, entity->id);
         return;
     }
+    bool by_error = state->status_detail && strcmp(state->status_detail, "noerr");
     const char *monitor = json_get_string(vm, "monitorResponse");
     if (monitor && *monitor == '-' && now == API_VM_STATUS_UP)
         now = API_VM_STATUS_NOT_RESPONDING;
@@ -285,7 +335,7 @@ static void take_status(Manager *manager, Entity *host, Entity *entity, const Js
     take_displays(state, json_get(vm, "displayInfo"));
     if (before == now)
         return;
-    status_changed(manager, entity, before, vm);
+    status_changed(manager, entity, before, by_error, vm);
     operation_wake(manager, entity->id);
 }
 
@@ -350,7 +400,7 @@ void report_vm_stats(Manager *manager, Entity *host, const Json *list)
         take_status(manager, host, entity, vm);
         if (vm_state(entity)->host == host) {
             take_guest(vm_state(entity), vm);
-            take_rates(entity, vm_state(entity), vm);
+            take_rates(manager, entity, vm);
         }
     }
     report_missing(manager, host, &seen);

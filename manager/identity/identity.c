@@ -14,6 +14,7 @@
 enum {
     BASIC_CACHE_MS = 5 * 60 * 1000, // a checked Basic login is believed for so long
     BASIC_CACHE_MAX = 1000,
+    LOGIN_NAME_MAX_BYTES = 255,
 };
 
 #define API_SCOPE "ovirt-app-api"
@@ -148,6 +149,15 @@ static void login_free(Login *login)
     free(login);
 }
 
+// It goes into events and logs.
+static bool name_is_possible(const char *name)
+{
+    for (const unsigned char *at = (const unsigned char *)name; *at; at++)
+        if (*at < 0x20 || *at == 0x7f)
+            return false;
+    return strlen(name) <= LOGIN_NAME_MAX_BYTES;
+}
+
 static void login_run(uv_work_t *work)
 {
     Login *login = work->data;
@@ -232,6 +242,14 @@ void identity_login(Identity *identity, const char *name, const char *password, 
     // An unknown user costs the same time as a known one.
     static const char nobody[] = "$y$j9T$AAAAAAAAAAAAAAAAAAAAA/$"
                                  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/";
+    AUTO_FAIL why = {0};
+    if (!name_is_possible(name)) {
+        fail_set(&why, FAIL_INVALID,
+                 "The user name has a control character, or more than %d bytes.",
+                 LOGIN_NAME_MAX_BYTES);
+        found(NULL, &why, argument);
+        return;
+    }
     Login *login = NEW(Login);
     Entity *entity = login_find(identity, name);
     const char *hash = entity ? ENTITY_OBJECT(entity, User)->password_hash : NULL;

@@ -206,6 +206,7 @@ typedef struct Ending {
     int status;
     size_t waiting; // operations whose end is still to come
     EndingWait wait;
+    bool forgiving; // their failure is no failure of the request
     Fail why;
 } Ending;
 
@@ -268,7 +269,7 @@ void commit_and_remove(Request *request, Change *change)
 static void ending_operation_ended(const Fail *why, void *argument)
 {
     Ending *ending = argument;
-    if (fail_is_set(why) && !fail_is_set(&ending->why))
+    if (fail_is_set(why) && !ending->forgiving && !fail_is_set(&ending->why))
         fail_copy(&ending->why, why);
     if (--ending->waiting)
         return;
@@ -339,6 +340,16 @@ void commit_and_begin(Request *request, Change *change, const char *operation, i
     Ending *ending = ending_new(request, NULL, status, path);
     ending->wait = WAIT_NEVER;
     commit_with(change, operation, ending);
+}
+
+void commit_and_try(Request *request, Change *change, const Array *operations, const char *path)
+{
+    Ending *ending = ending_new(request, NULL, 200, path);
+    ending->wait = WAIT_ALWAYS;
+    ending->forgiving = true;
+    for (size_t i = 0; i < operations->count; i++)
+        array_add(&ending->operations, memory_string(operations->items[i]));
+    change_commit(change, ending_operations_durable, ending);
 }
 
 void commit_and_run_all(Request *request, Change *change, const Array *operations)

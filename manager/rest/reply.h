@@ -33,5 +33,8 @@ void commit_and_wait(Request *request, Change *change, const char *operation, in
 // The same for operations that end only when the client does something more: never waits.
 void commit_and_begin(Request *request, Change *change, const char *operation, int status,
                       const char *path);
+// Operations that may fail without the request failing; waits for them, and shows what is at the
+// path then.
+void commit_and_try(Request *request, Change *change, const Array *operations, const char *path);
 // Several operations, answered with an action.
 void commit_and_run_all(Request *request, Change *change, const Array *operations);

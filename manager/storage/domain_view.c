@@ -1,6 +1,7 @@
 // Storage domains as the API shows them.
 #include <string.h>
 
+#include "base/amount.h"
 #include "manager/fleet/fleet.h"
 #include "manager/storage/domain.h"
 #include "manager/storage/pool.h"
@@ -132,9 +133,9 @@ int storage_domain_check_space(const Entity *domain, int64_t bytes, const char *
         return 0; // unknown counts as enough: the host will say when it is not
     fail_set(why, FAIL_CONFLICT, "%s. Low disk space on Storage Domain %s.", doing,
              entity_name(domain));
-    fail_detail(why, "%.1f GiB are free, %.1f GiB are asked for, and %lld GiB must be left",
-                (double)state->available / (1 << 30), (double)bytes / (1 << 30),
-                (long long)object->critical_space_action_blocker.value);
+    AUTO_FREE char *free_text = amount_text(state->available), *asked = amount_text(bytes);
+    AUTO_FREE char *left = amount_text(limit);
+    fail_detail(why, "%s are free, %s are asked for, and %s must be left", free_text, asked, left);
     fail_hint(why, "Free space, or lower critical_space_action_blocker of the domain");
     fail_object(why, domain->id);
     return fail_to_errno(FAIL_CONFLICT);

@@ -110,8 +110,13 @@ int pool_check_connections(const Json *list, const Entity *host, const char *dom
             continue;
         fail_set(why, FAIL_HOST, "Host %s can't connect to the storage of %s.", entity_name(host),
                  domain);
-        fail_detail(why, "%s (%lld)", vdsm_error_text((int)status), (long long)status);
-        fail_hint(why, "Check that the path exists on the host, is owned by 36:36 and is writable");
+        // Our agents say what they found and what to do.
+        const char *message = json_get_string(one, "message");
+        fail_detail(why, "Error %lld: %s", (long long)status,
+                    message ? message : vdsm_error_text((int)status));
+        if (!message)
+            fail_hint(why,
+                      "Check that the path exists on the host, is owned by 36:36 and is writable");
         return fail_to_errno(FAIL_HOST);
     }
     return 0;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "manager/events/event_log.h"
@@ -236,8 +237,8 @@ static void warn_of_space(Manager *manager, Entity *domain)
     int64_t percent = total > 0 ? state->available * 100 / total : 100;
     bool low = percent < object->warning_low_space_indicator.value;
     if (low && !state->low_space) {
-        AUTO_FREE char *detail = memory_format(
-            "%lld GB (%lld %%)", (long long)(state->available >> 30), (long long)percent);
+        AUTO_FREE char *left = amount_text(state->available);
+        AUTO_FREE char *detail = memory_format("%s (%lld %%)", left, (long long)percent);
         event_write(manager, NULL, EVENT_IRS_DISK_SPACE_LOW,
                     &(EventFacts){.storage_domain = domain, .detail = detail});
     }

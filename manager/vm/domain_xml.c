@@ -11,7 +11,12 @@
 #define NS_TUNE "http://ovirt.org/vm/tune/1.0"
 #define NS_VM   "http://ovirt.org/vm/1.0"
 
-enum { ROOT_PORTS = 16, HOTPLUG_SLOTS = 16 };
+enum {
+    ROOT_PORTS = 16,
+    HOTPLUG_SLOTS = 16,
+    HOTPLUG_SOCKETS = 16,
+    HOTPLUG_CPUS = 255, // more need an interrupt controller of another kind
+};
 
 const char *domain_disk_bus(ApiDiskInterface interface)
 {
@@ -141,14 +146,21 @@ static void write_memory(XmlWriter *writer, const ApiVm *vm)
     xml_add_integer(writer, "currentMemory", vm->memory.value >> 10);
 }
 
+int64_t domain_sockets_max(const ApiCpuTopology *topology, bool accelerated)
+{
+    int64_t possible = HOTPLUG_CPUS / (topology->cores.value * topology->threads.value);
+    int64_t sockets = possible < HOTPLUG_SOCKETS ? possible : HOTPLUG_SOCKETS;
+    // Without KVM, QEMU aborts when a CPU comes while its cache of translated code is handed out.
+    if (!accelerated)
+        return topology->sockets.value;
+    return sockets > topology->sockets.value ? sockets : topology->sockets.value;
+}
+
 static void write_vcpus(XmlWriter *writer, const ApiVm *vm, bool accelerated)
 {
     const ApiCpuTopology *topology = vm->cpu->topology;
     int64_t per_socket = topology->cores.value * topology->threads.value;
-    // Room for sockets to be plugged; without KVM every possible CPU costs a thread at start.
-    int64_t sockets = accelerated && topology->sockets.value < 16 ? 16 : topology->sockets.value;
-    if (!accelerated && sockets < 4)
-        sockets = 4;
+    int64_t sockets = domain_sockets_max(topology, accelerated);
     char text[32];
     snprintf(text, sizeof(text), "%lld", (long long)(sockets * per_socket));
     xml_open(writer, "vcpu");
@@ -161,9 +173,7 @@ static void write_cpu(XmlWriter *writer, const DomainInput *input)
 {
     const ApiCpuTopology *topology = input->vm->cpu->topology;
     int64_t per_socket = topology->cores.value * topology->threads.value;
-    int64_t sockets = input->accelerated ? 16 : 4;
-    if (topology->sockets.value > sockets)
-        sockets = topology->sockets.value;
+    int64_t sockets = domain_sockets_max(topology, input->accelerated);
     const char *model = input->vm->custom_cpu_model;
     if (!model || !*model)
         model = input->cpu_model;
@@ -654,5 +664,22 @@ void domain_xml_write_nic(StrBuf *out, const DomainNic *nic)
     write_nic(&writer, nic, 0);
     begin_hotplug_metadata(&writer);
     write_nic_metadata(&writer, nic);
+    end_hotplug(&writer);
+}
+
+void domain_xml_write_memory(StrBuf *out, const char *id, int64_t bytes)
+{
+    XmlWriter writer = {.out = out};
+    AUTO_FREE char *alias = memory_format("ua-%s", id);
+    begin_hotplug(&writer);
+    xml_open(&writer, "memory");
+    xml_put_attribute(&writer, "model", "dimm");
+    xml_open(&writer, "target");
+    xml_add_integer(&writer, "size", bytes >> 10);
+    xml_add_integer(&writer, "node", 0);
+    xml_close(&writer);
+    xml_add_empty(&writer, "alias", "name", alias, NULL);
+    xml_close(&writer);
+    begin_hotplug_metadata(&writer);
     end_hotplug(&writer);
 }

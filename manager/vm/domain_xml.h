@@ -53,5 +53,9 @@ void domain_xml_write(StrBuf *out, DomainInput *input);
 // One device as <hotplug>, for a running VM. `used` has the targets taken already.
 void domain_xml_write_disk(StrBuf *out, DomainDisk *disk, const char *const *used, int used_count);
 void domain_xml_write_nic(StrBuf *out, const DomainNic *nic);
+// A memory module of `bytes`; the id is that of the device's alias.
+void domain_xml_write_memory(StrBuf *out, const char *id, int64_t bytes);
+// How many sockets a VM that starts with this topology can have while it runs.
+int64_t domain_sockets_max(const ApiCpuTopology *topology, bool accelerated);
 // <bus> of an attachment: "virtio", "scsi", "sata", "ide".
 const char *domain_disk_bus(ApiDiskInterface interface);

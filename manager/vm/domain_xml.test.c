@@ -122,3 +122,33 @@ TEST(a_plugged_disk_takes_a_free_name)
     assert_non_null(strstr(xml.data, "<hotplug>"));
     assert_non_null(xml_parse(&arena, xml.data, xml.length, NULL, NULL));
 }
+
+static ApiCpuTopology topology(int64_t sockets, int64_t cores, int64_t threads)
+{
+    return (ApiCpuTopology){
+        .sockets = API_INT(sockets), .cores = API_INT(cores), .threads = API_INT(threads)};
+}
+
+TEST(sockets_are_left_for_later_but_not_more_cpus_than_a_machine_has)
+{
+    ApiCpuTopology small = topology(1, 2, 1), large = topology(1, 16, 2), many = topology(40, 1, 1);
+    ApiCpuTopology huge = topology(2, 200, 1);
+    assert_int_equal(domain_sockets_max(&small, true), 16);
+    assert_int_equal(domain_sockets_max(&small, false), 1);
+    assert_int_equal(domain_sockets_max(&large, true), 7);
+    assert_int_equal(domain_sockets_max(&many, true), 40);
+    assert_int_equal(domain_sockets_max(&huge, true), 2);
+}
+
+TEST(a_memory_module_is_written_in_kib)
+{
+    AUTO_STRBUF xml = {0};
+    AUTO_ARENA arena = {0};
+    domain_xml_write_memory(&xml, "m1", INT64_C(256) << 20);
+    const Xml *root = xml_parse(&arena, xml.data, xml.length, NULL, NULL);
+    const Xml *module = xml_find(root, "devices", "memory", NULL);
+    assert_non_null(module);
+    assert_string_equal(xml_attribute(module, "model"), "dimm");
+    assert_string_equal(xml_child_text(xml_child(module, "target"), "size"), "262144");
+    assert_string_equal(xml_attribute(xml_child(module, "alias"), "name"), "ua-m1");
+}

@@ -110,7 +110,10 @@ void vm_reset(Request *request)
 
 static void resume_done(Request *request, Entity *vm, const Json *result)
 {
+    VmState *state = vm_state(vm);
     (void)result;
+    if (state->status == API_VM_STATUS_PAUSED) // what the host's next word will say
+        state->status = state->agent_seen ? API_VM_STATUS_UP : API_VM_STATUS_POWERING_UP;
     Change *change = change_new(request->manager, &request->cause);
     event_add(change, EVENT_USER_RESUME_VM, &(EventFacts){.vm = vm, .host = vm_state(vm)->host});
     commit_and_act(request, change, NULL);

@@ -163,8 +163,9 @@ static void fill_cpu(Arena *arena, ApiVm *vm)
             *parts[i] = API_INT(1);
 }
 
-// Sizes that the client did not give follow the memory it gave.
-static void fill_memory(Arena *arena, ApiVm *vm, const ApiVm *wanted)
+// Sizes that the client did not give follow the memory it gave. A running VM has the maximum it was
+// started with.
+static void fill_memory(Arena *arena, ApiVm *vm, const ApiVm *wanted, bool runs)
 {
     bool guaranteed = wanted->memory_policy && wanted->memory_policy->guaranteed.set;
     bool max = wanted->memory_policy && wanted->memory_policy->max.set;
@@ -174,7 +175,8 @@ static void fill_memory(Arena *arena, ApiVm *vm, const ApiVm *wanted)
         vm->memory_policy = ARENA_NEW(arena, ApiMemoryPolicy);
     if (!vm->memory_policy->guaranteed.set || (wanted->memory.set && !guaranteed))
         vm->memory_policy->guaranteed = vm->memory;
-    if (!vm->memory_policy->max.set || (wanted->memory.set && !max))
+    bool enough = runs && vm->memory_policy->max.value >= vm->memory.value;
+    if (!vm->memory_policy->max.set || (wanted->memory.set && !max && !enough))
         vm->memory_policy->max =
             API_INT(vm->memory.value > MEMORY_MAX / 4 ? MEMORY_MAX : vm->memory.value * 4);
     if (!vm->memory_policy->ballooning)
@@ -376,14 +378,26 @@ void vm_config_take_next_run(ApiVm *vm)
     next.graphics_consoles = vm->graphics_consoles;
     next.stop_time = vm->stop_time;
     next.stop_reason = vm->stop_reason;
+    next.host = vm->host;
     *vm = next;
 }
 
-int vm_config_merge(Request *request, Arena *arena, ApiVm *vm, const ApiVm *wanted)
+void vm_config_drop_equal_next_run(ApiVm *vm)
+{
+    if (!vm->next_run)
+        return;
+    ApiVm now = *vm, next = *vm;
+    vm_config_take_next_run(&next);
+    now.next_run = NULL;
+    if (api_equal(&api_type_vm, &now, &next))
+        vm->next_run = NULL;
+}
+
+int vm_config_merge(Request *request, Arena *arena, ApiVm *vm, const ApiVm *wanted, bool runs)
 {
     api_merge(arena, &api_type_vm, vm, wanted_settings(&request->arena, wanted));
     take_display_type(arena, vm, wanted);
-    fill_memory(arena, vm, wanted);
+    fill_memory(arena, vm, wanted, runs);
     return vm_config_check(vm, &request->why);
 }
 
@@ -406,7 +420,7 @@ int vm_config_create(Request *request, ApiDocument *draft, const ApiVm *wanted, 
     vm->creation_time = API_INT(clock_wall_ms());
     fill_boot(arena, vm);
     fill_cpu(arena, vm);
-    fill_memory(arena, vm, wanted);
+    fill_memory(arena, vm, wanted, false);
     fill_bios(arena, vm, cluster);
     fill_display(arena, vm);
     take_display_type(arena, vm, wanted);

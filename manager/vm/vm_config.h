@@ -9,9 +9,11 @@ int vm_config_create(Request *request, ApiDocument *draft, const ApiVm *wanted, 
                      const Entity *template);
 // Lays what a client sent over a complete configuration and checks the result. Devices, place and
 // state stay.
-int vm_config_merge(Request *request, Arena *arena, ApiVm *vm, const ApiVm *wanted);
+int vm_config_merge(Request *request, Arena *arena, ApiVm *vm, const ApiVm *wanted, bool runs);
 // What was to become true at the next start becomes true; devices and history stay.
 void vm_config_take_next_run(ApiVm *vm);
+// Forgets it when nothing of it differs from what is true now.
+void vm_config_drop_equal_next_run(ApiVm *vm);
 // Checks a complete configuration; names the member that is wrong.
 int vm_config_check(const ApiVm *vm, Fail *why);
 // Fails when another VM of the data centre has the name.

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "manager/disk/disk.h"
 #include "manager/fleet/host_link.h"
 #include "manager/operations/operation.h"
 #include "manager/vm/vm_config.h"
@@ -45,6 +46,7 @@ void vm_settle_down(Change *change, Entity *vm, const char *message, int exit_co
     if (edited->next_run) // what was changed while it ran becomes true now
         vm_config_take_next_run(edited);
     edited->host = NULL;
+    disk_ask_sizes(change_manager(change), edited);
     edited->stop_time = API_INT(state->stop_ms);
 }
 

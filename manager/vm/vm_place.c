@@ -26,6 +26,14 @@ static const char *const *host_networks(Arena *arena, const HostState *state)
     return names;
 }
 
+int64_t host_cpu_count(const Entity *host)
+{
+    const ApiDocument *document = host_state(host)->hardware;
+    const ApiHost *hardware = document ? document->object : NULL;
+    const ApiCpuTopology *topology = hardware && hardware->cpu ? hardware->cpu->topology : NULL;
+    return topology ? topology->sockets.value * topology->cores.value * topology->threads.value : 0;
+}
+
 static void fill_host(Candidates *candidates, Entity *host, ScheduleHost *to)
 {
     const ApiHost *object = ENTITY_OBJECT(host, Host);
@@ -38,13 +46,9 @@ static void fill_host(Candidates *candidates, Entity *host, ScheduleHost *to)
         .status = api_enum_name(&api_enum_host_status, state->status),
         .memory_total = state->memory_total,
         .memory_free = state->stats_ms ? state->memory_free : -1,
+        .cpus = (int)host_cpu_count(host),
         .networks = host_networks(&candidates->arena, state),
     };
-    const ApiHost *hardware = state->hardware ? state->hardware->object : NULL;
-    if (hardware && hardware->cpu) {
-        const ApiCpuTopology *topology = hardware->cpu->topology;
-        to->cpus = (int)(topology->sockets.value * topology->cores.value * topology->threads.value);
-    }
     LIST_EACH(&state->vms, VmState, on_host, vm) {
         const ApiVm *running = ENTITY_OBJECT(vm->entity, Vm);
         to->memory_committed +=

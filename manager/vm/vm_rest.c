@@ -5,6 +5,7 @@
 #include "manager/fleet/fleet.h"
 #include "manager/rest/reply.h"
 #include "manager/vm/vm_config.h"
+#include "manager/vm/vm_resize.h"
 #include "manager/vm/vm_view.h"
 
 static Entity *wanted_template(Request *request, const ApiVm *wanted)
@@ -65,7 +66,6 @@ static const char *const live_members[] = {
     "custom_properties",
     "migration",
     "migration_downtime",
-    "storage_error_resume_behaviour",
     "start_paused",
     "initialization",
 };
@@ -77,8 +77,11 @@ static void copy_members(ApiVm *into, const ApiVm *from)
         size_t size = field->flags & API_LIST ? sizeof(ApiList) : api_item_size(field);
         memcpy((char *)into + field->offset, (const char *)from + field->offset, size);
     }
-    // Only the scheduler reads it.
-    into->memory_policy->guaranteed = from->memory_policy->guaranteed;
+    // Only the scheduler reads it. More than its memory follows with the memory.
+    int64_t guaranteed = from->memory_policy->guaranteed.value;
+    if (guaranteed > into->memory.value)
+        guaranteed = into->memory.value;
+    into->memory_policy->guaranteed = API_INT(guaranteed);
 }
 
 // A configuration to lay the client's wishes over: the pending one when there is one.
@@ -115,17 +118,21 @@ static int take_cluster(Request *request, Arena *arena, const Entity *entity, Ap
     return 0;
 }
 
-static void update_running(Request *request, ApiDocument *draft, ApiVm *next)
+static int update_running(Request *request, Change *change, Entity *entity, ApiVm *next,
+                          Array *operations)
 {
-    ApiVm *now = draft->object;
-    if (!request_flag(request, "next_run", false))
+    ApiVm *now = change_edit(change, entity)->object;
+    bool at_once = !request_flag(request, "next_run", false);
+    if (at_once)
         copy_members(now, next);
     now->next_run = NULL;
     if (api_equal(&api_type_vm, now, next))
-        return;
+        return 0;
     next->nics.set = next->disk_attachments.set = next->cdroms.set = false;
     next->nics.count = next->disk_attachments.count = next->cdroms.count = 0;
     now->next_run = next;
+    return at_once ? vm_plan_resize(change, entity, next, request->body, operations, &request->why)
+                   : 0;
 }
 
 void vm_update(Request *request)
@@ -137,24 +144,25 @@ void vm_update(Request *request)
         reply_fail(request);
         return;
     }
+    AUTO_ARRAY operations = {0};
+    bool runs = vm_state(entity)->host != NULL;
     Change *change = change_new(request->manager, &request->cause);
     ApiDocument *draft = change_edit(change, entity);
     ApiVm *next = update_base(&draft->arena, draft->object);
     Entity *cluster = inventory_get(request->manager->inventory, KIND_CLUSTER, next->cluster->id);
     if (take_cluster(request, &draft->arena, entity, next) ||
-        vm_config_merge(request, &draft->arena, next, wanted) ||
-        vm_config_check_name(request, next->name, cluster, entity)) {
+        vm_config_merge(request, &draft->arena, next, wanted, runs) ||
+        vm_config_check_name(request, next->name, cluster, entity) ||
+        (runs && update_running(request, change, entity, next, &operations))) {
         change_cancel(change);
         reply_fail(request);
         return;
     }
-    if (vm_state(entity)->host)
-        update_running(request, draft, next);
-    else
+    if (!runs)
         *(ApiVm *)draft->object = *next;
     event_add(change, request->method->event, &(EventFacts){.vm = entity});
     AUTO_FREE char *path = memory_format("/vms/%s", entity->id);
-    commit_and_show(request, change, 200, path);
+    commit_and_try(request, change, &operations, path);
 }
 
 // ---- removing

@@ -350,13 +350,13 @@ class FakeHost(StorageVerbs):
         return {"vmId": identity, "status": vm["status"], "hash": vm["hash"], "cpuUser": "0.0",
                 "cpuSys": "0.0", "memUsage": "10", "elapsedTime": "1", "displayInfo": [],
                 "exitCode": vm.get("exitCode", 0), "exitMessage": vm.get("exitMessage", ""),
-                "exitReason": vm.get("exitReason", 0), "disks": {}, "network": {}}
+                "exitReason": vm.get("exitReason", 0), "disks": {}, "network": {}, **vm["reports"]}
 
     def set_vm_status(self, identity, status, **more):
         """Something happens to a VM; the manager hears of it."""
         def change():
             if identity in self.vms:
-                self.vms[identity].update(status=status, **more)
+                self.vms[identity].update(status=status, reports=more, **more)
                 self.send_event(f"|virt|VM_status|{identity}",
                                 {identity: {"status": status, **more}})
         Loop.get().call_soon_threadsafe(change)
@@ -367,7 +367,8 @@ class FakeHost(StorageVerbs):
             raise VdsmError(4, "Virtual machine already exists")
         xml = parameters["vmParams"]["xml"]
         self.vms[identity] = {"status": "WaitForLaunch", "xml": xml, "memory_mib": 0, "hash": "1",
-                              "devices": device_ids(xml)}
+                              "devices": device_ids(xml), "modules": set(),
+                              "reports": {}}
         fault = self.faults.take("launch")
         if fault:
             Loop.get().call_later(self.task_seconds, lambda: self.set_vm_status(
@@ -404,6 +405,29 @@ class FakeHost(StorageVerbs):
         return {}
 
     VM_hotplugNic, VM_hotunplugNic = VM_hotplugDisk, VM_hotunplugDisk
+
+    def VM_setNumberOfCpus(self, parameters):
+        vm = self._vm(parameters)
+        vm["xml"] = re.sub(r"(?<=<vcpu current=.)\d+", str(parameters["numberOfCpus"]), vm["xml"])
+        vm["hash"] += "1"
+        return {}
+
+    def VM_hotplugMemory(self, parameters):
+        vm = self._vm(parameters)
+        module = parameters["params"]["xml"]
+        if not device_ids(module).isdisjoint(vm["modules"]):
+            raise VdsmError(70, "the alias is taken")
+        vm["modules"] |= device_ids(module)
+        more = int(re.search(r"<size>(\d+)<", module)[1])
+        vm["xml"] = re.sub(r"(?<=<memory>)\d+", lambda old: str(int(old[0]) + more), vm["xml"])
+        vm["hash"] += "1"
+        return {}
+
+    def vm_size(self, identity):
+        """CPUs and bytes of memory that it really has."""
+        xml = self.vms[identity]["xml"]
+        return (int(re.search(r"<vcpu current=.(\d+)", xml)[1]),
+                int(re.search(r"<memory>(\d+)", xml)[1]) << 10)
 
     def Host_getVMList(self, _):
         return [{"vmId": identity} for identity in self.vms]

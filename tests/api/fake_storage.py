@@ -79,6 +79,8 @@ class FakeStorage:
 class StorageVerbs:
     """Mixed into FakeHost: storage, tasks, tickets and NBD servers of one host."""
 
+    connection_message = {}  # {"message": ...}: why servers can't be reached; VDSM tells nothing
+
     def init_storage(self, storage):
         self.storage = storage
         self.connected = set()   # servers
@@ -109,7 +111,8 @@ class StorageVerbs:
             good = path in self.storage.paths and path not in self.storage.unreachable
             if good:
                 self.connected.add(path)
-            answers.append({"id": one["id"], "status": 0 if good else 477})
+            answers.append({"id": one["id"], "status": 0} if good else
+                           {"id": one["id"], "status": 477, **self.connection_message})
         return answers
 
     def StoragePool_disconnectStorageServer(self, p):

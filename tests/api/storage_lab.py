@@ -118,6 +118,7 @@ class StorageTest(unittest.TestCase):
     local = True
     host_count = 1
     options = {}
+    host_options = {}
 
     def setUp(self):
         self.manager = Manager(**self.options)
@@ -149,7 +150,7 @@ class StorageTest(unittest.TestCase):
         self.manager.start()
 
     def add_host(self, name):
-        host = FakeHost(name, self.storage)
+        host = FakeHost(name, self.storage, **self.host_options)
         self.addCleanup(host.close)
         host.enrol(self.manager).start()
         self.hosts.append(host)

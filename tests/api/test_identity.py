@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Users, roles, permissions, groups and domains, as administrators and others see them."""
 
+import base64
+import urllib.parse
+
 import vireo_test
 
 EVERYONE = 'eee00000-0000-0000-0000-123456789eee'
@@ -110,6 +113,25 @@ class IdentityTest(vireo_test.ApiTest):
                          ('internal-authz', 'internal-authz'))
         self.assertEqual(self.admin.get(domain['href'])['name'], 'internal-authz')
         self.assert_fault(self.admin.json('GET', '/domains/00'), 404)
+
+    def test_login_names_that_nobody_has(self):
+        """They would be in events and logs."""
+        for name in ('a\nb', '\x1b[31mroot', 'x' * 300):
+            body = urllib.parse.urlencode({'grant_type': 'password', 'username': name,
+                                           'scope': 'ovirt-app-api', 'password': 'x'})
+            answer = self.admin.send('POST', '/ovirt-engine/sso/oauth/token', body, {
+                'Content-Type': 'application/x-www-form-urlencoded',
+                'Accept': 'application/json'})
+            self.assertEqual(answer.status, 400, answer)
+            self.assertIn(b'control character', answer.body)
+            basic = base64.b64encode(f'{name}:x'.encode()).decode()
+            stranger = vireo_test.Client(self.manager, user=None)
+            answer = stranger.send('GET', '/vms', headers={'Authorization': f'Basic {basic}',
+                                                           'Accept': 'application/json'})
+            stranger.close()
+            self.assertEqual(answer.status, 400, answer)
+        texts = [event['description'] for event in self.admin.list('/events', 'event')]
+        self.assertFalse([text for text in texts if 'root' in text or 'xxx' in text], texts)
 
 
 if __name__ == '__main__':

@@ -46,6 +46,20 @@ class LocalDomainTest(StorageTest):
         self.assertEqual(self.host.connected, set())
         self.assertEqual(self.manager.get("/storageconnections"), {})
 
+    def test_host_says_what_it_found(self):
+        body = {"name": "a", "type": "data", "host": {"name": self.host.name},
+                "storage": {"type": "localfs", "path": "/storage/none"}}
+        with self.assertRaises(ApiError) as refused:
+            self.manager.post("/storagedomains", body)
+            self.wait_ended()
+        self.assertIn("owned by 36:36", refused.exception.detail)
+        self.host.connection_message = {"message": "Nothing is mounted at /storage/none."}
+        with self.assertRaises(ApiError) as refused:
+            self.manager.post("/storagedomains", body)
+        self.assertIn("Host host1 can't connect to the storage of a. Cause: Error 477: Nothing is "
+                      "mounted at /storage/none.", refused.exception.detail)
+        self.assertNotIn("36:36", refused.exception.detail)
+
 
 if __name__ == "__main__":
     unittest.main()

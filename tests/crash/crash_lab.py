@@ -147,6 +147,12 @@ class CrashLab(StorageTest):
                 yield f"VM {vm['name']} is {vm['status']}"
         if seen != running:
             yield f"VMs {seen}, on hosts {running}"
+        for vm in self.rows("/vms", "vm"):
+            host = next((host for host in self.hosts if vm["id"] in host.vms), None)
+            topology = vm["cpu"]["topology"]
+            size = (int(topology["sockets"]) * int(topology["cores"]), int(vm["memory"]))
+            if host and host.vm_size(vm["id"]) != size:
+                yield f"VM {vm['name']} is shown with {size}, has {host.vm_size(vm['id'])}"
 
     def _plugged(self, vm):
         disks = self.rows(f"/vms/{vm}/diskattachments", "disk_attachment")

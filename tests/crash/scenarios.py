@@ -341,6 +341,43 @@ def check_resize_live(lab, done):
          str(lab.facts["size"] + (GIB if done else 0)))
 
 
+def up_with_room(lab):
+    up_vm(lab)
+    lab.facts["before"] = lab.host.vm_size(lab.facts["vm"])
+
+
+def sockets(count):
+    return {"cpu": {"topology": {"sockets": str(count), "cores": "1", "threads": "1"}}}
+
+
+def begin_cpus(lab):
+    lab.manager.put(vm(lab), sockets(lab.facts["before"][0] + 1))
+
+
+def begin_memory(lab):
+    lab.manager.put(vm(lab), {"memory": str(lab.facts["before"][1] + (256 << 20))})
+
+
+def small_again(lab):
+    """There are only so many sockets and bytes."""
+    down_vm(lab)
+    lab.manager.put(vm(lab), {"memory": str(1 << 28), "memory_policy": {"max": str(1 << 30)},
+                              **sockets(1)})
+    up_with_room(lab)
+
+
+def check_size(member, growth):
+    def check(lab, done):
+        wanted = list(lab.facts["before"])
+        wanted[member] += growth
+        shown = lab.manager.get(vm(lab))
+        topology = shown["cpu"]["topology"]
+        size = [int(topology["sockets"]) * int(topology["cores"]), int(shown["memory"])]
+        same(size, wanted if done else list(lab.facts["before"]))
+        same(shown["next_run_configuration_exists"], "false" if done else "true")
+    return check
+
+
 # ---- image transfers
 
 def begin_transfer(lab, direction="upload"):
@@ -426,6 +463,10 @@ SCENARIOS = [
              setup=first_domain, prepare=up_with_plugged),
     Scenario("device_unplug", "nic", begin_nic_unplug, check_nic_unplug, quick=False,
              setup=first_domain, prepare=nic_plugged),
+    Scenario("vm_cpus", "plain", begin_cpus, check_size(0, 1), setup=first_domain,
+             prepare=small_again, faults={"set": refuse("VM.setNumberOfCpus", 60)}),
+    Scenario("vm_memory", "plain", begin_memory, check_size(1, 256 << 20), setup=first_domain,
+             prepare=small_again, faults={"plug": refuse("VM.hotplugMemory", 70)}),
     Scenario("image_transfer", "upload", begin_transfer, check_transfer, setup=first_domain,
              prepare=with_disk, drive=drive_transfer,
              faults={"open": refuse("Host.add_image_ticket", 482),

@@ -193,6 +193,23 @@ class CommandLineTest(unittest.TestCase):
         new.type("echo still $((1 + 1))\r")
         new.expect("still 2")
 
+    def test_viewers_at_the_same_moment(self):
+        """One of them gets the line and keeps it."""
+        self.shell().close()
+        for turn in range(6):
+            viewers = [self.console() for _ in range(3)]
+            ended = wait_until(lambda: (over := [one for one in viewers
+                                                 if one.process.poll() is not None]) and
+                               len(over) == 2 and over, 30, "two that lost it")
+            winner, = set(viewers) - set(ended)
+            winner.expect("Ctrl-] leaves it")
+            winner.type(f"\recho turn {turn} is $((1 + {turn}))\r")
+            winner.expect(f"turn {turn} is {turn + 1}\\s", 10)
+            for one in ended:
+                one.end()
+                self.assertIn("has taken over this console", one.output)
+            winner.close()
+
     def test_signal_restores_the_terminal(self):
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV):
             with self.subTest(number.name):

@@ -100,6 +100,20 @@ class Shared(StorageTest):
         self.assertIn("user 36", status["message"])
         self.assertFalse(os.path.exists(self.mount_path()))
 
+    def test_folder_that_takes_no_files(self):
+        """Often nothing is mounted where something should be: what is there is told."""
+        os.chown(self.local, 0, 0)
+        os.chmod(self.local, 0o755)
+        self.agent.start()
+        status = super().connect()
+        self.assertEqual(status["status"], 469)
+        for text in (self.local, "belongs to 0:0", "mode 0755", "nothing is mounted there",
+                     "mount it on this host", "chown 36:36 " + self.local):
+            self.assertIn(text, status["message"])
+        missing = super().connect(self.local + "/none")
+        self.assertEqual(missing["status"], 1000)
+        self.assertIn("chown 36:36 %s/none" % self.local, missing["message"])
+
     def test_files_of_a_shared_domain(self):
         self.agent.start()
         self.connect()
