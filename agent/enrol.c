@@ -8,12 +8,14 @@
 
 #include <curl/curl.h>
 
+#include "agent/console/spice_tls.h"
 #include "agent/identity.h"
 #include "base/certificate.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/spawn.h"
 
-enum { ENROL_ANSWER_MAX = 1024 * 1024, ENROL_SECONDS = 30 };
+enum { ENROL_ANSWER_MAX = 1024 * 1024, ENROL_SECONDS = 30, RESTART_MS = 60000 };
 
 int enrol_parse(EnrolOptions *options, int *argc, char **argv, Fail *why)
 {
@@ -197,6 +199,21 @@ static int enrol_accept(const Agent *agent, const char *answer, size_t length, l
     return result;
 }
 
+// Its guests live on without it.
+static int enrol_encrypt_consoles(Fail *why)
+{
+    const char *restart[] = {"systemctl", "try-restart", "libvirtd.service", NULL};
+    int result = spice_tls_switch_on(why);
+    if (result <= 0)
+        return result;
+    if (access("/run/systemd/system", F_OK)) {
+        puts("SPICE consoles are encrypted when libvirtd has been started again.");
+        return 0;
+    }
+    puts("libvirtd is started again: from now on SPICE consoles are encrypted.");
+    return spawn_run(restart, NULL, RESTART_MS, NULL, why);
+}
+
 int enrol_run(Agent *agent, const EnrolOptions *options, Fail *why)
 {
     AUTO_FREE char *authority = NULL, *request = NULL, *key = NULL;
@@ -214,5 +231,6 @@ int enrol_run(Agent *agent, const EnrolOptions *options, Fail *why)
     AUTO_FREE char *url = memory_format("%s/vireo/enrol", options->manager);
     if ((result = enrol_http(url, authority, body, &answer, &status, why)))
         return result;
-    return enrol_accept(agent, answer.data, answer.length, status, key, why);
+    result = enrol_accept(agent, answer.data, answer.length, status, key, why);
+    return result ? result : enrol_encrypt_consoles(why);
 }

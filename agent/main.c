@@ -9,6 +9,7 @@
 
 #include "agent/agent.h"
 #include "agent/console/console_server.h"
+#include "agent/console/spice_tls.h"
 #include "agent/enrol.h"
 #include "agent/identity.h"
 #include "agent/image/image_server.h"
@@ -107,6 +108,7 @@ static int agent_start(Agent *agent, Fail *why)
     agent->hypervisor = hypervisor_new(agent);
     agent->vms = vms_new(agent);
     agent->report = host_report_new(agent);
+    spice_tls_provide(agent);
     // The hypervisor connects in the background; when its VMs are known the verbs are opened.
     hypervisor_start(agent->hypervisor);
     return 0;

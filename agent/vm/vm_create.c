@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/console/spice_tls.h"
 #include "agent/rpc/verbs.h"
 #include "agent/storage/storage.h"
 #include "agent/vm/hooks.h"
@@ -216,7 +217,8 @@ static int vm_launch(Vm *vm, Fail *why)
     Xml *root = xml_parse(&arena, vm->xml, strlen(vm->xml), NULL, NULL);
     VmXmlHost host = {.accelerator = hypervisor_accelerator(agent->hypervisor),
                       .console_address = agent->config.console_address,
-                      .vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0};
+                      .vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0,
+                      .spice_tls = spice_tls_is_on()};
     int result = vm_prepare_devices(vm, &arena, root, why);
     if (result)
         return result;

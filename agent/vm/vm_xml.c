@@ -139,8 +139,25 @@ static void adapt_to_tcg(Arena *arena, Xml *root)
 
 // ---- devices
 
+// With no channel left in the clear.
+static void adapt_spice(Arena *arena, Xml *graphics)
+{
+    static const char *const channels[] = {"main",   "inputs",  "cursor",    "playback",
+                                           "record", "display", "smartcard", "usbredir"};
+    remove_children(graphics, "channel");
+    xml_set_attribute(arena, graphics, "tlsPort", "-1");
+    for (size_t i = 0; i < COUNT_OF(channels); i++) {
+        Xml *channel = xml_add_child(arena, graphics, "channel");
+        xml_set_attribute(arena, channel, "name", channels[i]);
+        xml_set_attribute(arena, channel, "mode", "secure");
+    }
+}
+
 static void adapt_graphics(Arena *arena, Xml *graphics, const VmXmlHost *host)
 {
+    const char *type = xml_attribute(graphics, "type");
+    if (host->spice_tls && type && !strcmp(type, "spice"))
+        adapt_spice(arena, graphics);
     remove_children(graphics, "listen");
     xml_set_attribute(arena, graphics, "listen", host->console_address);
     Xml *listen = xml_add_child(arena, graphics, "listen");

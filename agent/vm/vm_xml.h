@@ -8,7 +8,7 @@
 typedef struct VmXmlHost {
     Accelerator accelerator;
     const char *console_address;
-    bool vhost_net;
+    bool vhost_net, spice_tls;
 } VmXmlHost;
 
 // ovirt-vm:vm in the metadata, or NULL.

@@ -3,6 +3,7 @@
 """The main job, as a program of a user does it over HTTPS: a disk image goes in, a VM runs from it
 and is seen and talked to, its disk comes out again, and nothing of it stays."""
 
+import configparser
 import json
 import os
 import pathlib
@@ -194,17 +195,24 @@ class MainJobTest(unittest.TestCase):
         return wait_until(look, 90, "address of the guest")[0]
 
     def console(self, vm, protocol):
+        """What a viewer is given: the file's first section."""
         consoles = self.rest.list(f"/vms/{vm}/graphicsconsoles", current="true")
         console = next(row for row in consoles if row["protocol"] == protocol)
         path = f"/vms/{vm}/graphicsconsoles/{console['id']}"
         ticket = self.rest.post(f"{path}/ticket", {"ticket": {"expiry": "120"}})["ticket"]
-        return console["address"], int(console["port"]), ticket["value"]
+        self.assertEqual(ticket["expiry"], "120")
+        text = self.rest.post(f"{path}/remoteviewerconnectionfile")["remote_viewer_connection_file"]
+        file = configparser.ConfigParser(interpolation=None, delimiters="=")
+        file.read_string(text)
+        self.assertEqual(file["virt-viewer"]["host"], console["address"])
+        return file["virt-viewer"]
 
-    def run_viewer(self, arguments, picture, password=""):
+    def run_viewer(self, arguments, picture, password="", trusted="/dev/null"):
         """On a terminal of its own: that is where viewers ask for the password."""
         terminal, theirs = os.openpty()
         viewer = subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=theirs,
-                                  start_new_session=True)
+                                  start_new_session=True,
+                                  env={**os.environ, "SSL_CERT_FILE": str(trusted)})
         os.close(theirs)
         self.addCleanup(viewer.kill)
         told = b""
@@ -225,16 +233,19 @@ class MainJobTest(unittest.TestCase):
         self.assertGreater(picture_values(picture), 1, f"{arguments[0]} sees a blank screen")
 
     def see_vnc(self, vm):
-        address, port, password = self.console(vm, "vnc")
+        console = self.console(vm, "vnc")
         picture = self.state / "vnc.png"
-        self.run_viewer(["gvnccapture", "-q", f"{address}:{port - 5900}", picture], picture,
-                        password)
+        self.run_viewer(["gvnccapture", "-q", f"{console['host']}:{int(console['port']) - 5900}",
+                         picture], picture, console["password"])
 
     def see_spice(self, vm):
-        address, port, password = self.console(vm, "spice")
-        picture = self.state / "spice.ppm"
-        self.run_viewer(["spicy-screenshot", "-h", address, "-p", str(port), "-w", password,
-                         "-o", picture], picture)
+        """Encrypted: the host's certificate is judged by the authority in the viewer's file."""
+        console = self.console(vm, "spice")
+        picture, trusted = self.state / "spice.ppm", self.state / "spice.crt"
+        trusted.write_text(console["ca"].replace("\\n", "\n"))
+        self.assertIn("main;", console["secure-channels"])
+        self.run_viewer(["spicy-screenshot", "-h", console["host"], "-s", console["tls-port"],
+                         "-w", console["password"], "-o", picture], picture, trusted=trusted)
 
     def read_guest_file(self, raw, name):
         image = self.state / "disk.raw"

@@ -41,6 +41,8 @@ security_driver = "none"
 user = "root"
 group = "root"
 dynamic_ownership = 0
+spice_tls = 1
+spice_tls_x509_cert_dir = "/etc/pki/libvirt-spice"
 migration_address = "0.0.0.0"
 migration_host = "{address}"
 keepalive_interval = 5
@@ -304,7 +306,8 @@ class Host:
             self.record = {"uuid": str(uuid.uuid4()), "link": link.choose(self.owner)}
             record.write_text(json.dumps(self.record))
         etc = self.directory / "etc"
-        (etc / "libvirt").mkdir(parents=True, exist_ok=True)
+        for folder in ("libvirt", "pki/libvirt-spice"):
+            (etc / folder).mkdir(parents=True, exist_ok=True)
         facts = {"name": self.name, "uuid": self.record["uuid"], "address": self.address,
                  "machine_address": self.machine_address}
         for name, text in (("hostname", "{name}\n"), ("hosts", HOSTS),
