@@ -12,6 +12,8 @@
 
 #include "base/strbuf.h"
 
+#define UNFINISHED ".new"
+
 int file_read(const char *path, size_t limit, char **ret_data, size_t *ret_length)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -76,7 +78,7 @@ static int file_write_new(const char *path, const void *data, size_t length, mod
 static int file_write_over(const char *path, const void *data, size_t length, mode_t mode,
                            bool sync)
 {
-    AUTO_FREE char *fresh = memory_format("%s.new", path);
+    AUTO_FREE char *fresh = memory_format("%s" UNFINISHED, path);
     int result = file_write_new(fresh, data, length, mode, sync);
     if (!result && rename(fresh, path) < 0)
         result = -errno;
@@ -97,6 +99,18 @@ int file_write_atomic(const char *path, const void *data, size_t length, mode_t 
 int file_replace(const char *path, const void *data, size_t length, mode_t mode)
 {
     return file_write_over(path, data, length, mode, false);
+}
+
+void directory_drop_unfinished(const char *path)
+{
+    DIR *stream = opendir(path);
+    for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        size_t length = strlen(entry->d_name), end = strlen(UNFINISHED);
+        if (length > end && !strcmp(entry->d_name + length - end, UNFINISHED))
+            unlinkat(dirfd(stream), entry->d_name, 0);
+    }
+    if (stream)
+        closedir(stream);
 }
 
 int directory_make(const char *path, mode_t mode)

@@ -11,6 +11,8 @@ int file_read(const char *path, size_t limit, char **ret_data, size_t *ret_lengt
 int file_write_atomic(const char *path, const void *data, size_t length, mode_t mode);
 // The same without syncing: survives the program, not the machine.
 int file_replace(const char *path, const void *data, size_t length, mode_t mode);
+// Removes what both have left in the directory when their program was killed.
+void directory_drop_unfinished(const char *path);
 // Like mkdir -p; an existing directory is fine.
 int directory_make(const char *path, mode_t mode);
 // Removes a tree; what is missing already is fine. Does not cross into mounted file systems.

@@ -43,6 +43,23 @@ TEST(write_replaces_whole_and_leaves_nothing_beside)
     assert_int_equal(directory_remove(directory), 0);
 }
 
+TEST(unfinished_writes_are_dropped)
+{
+    AUTO_FREE char *directory = test_directory();
+    AUTO_FREE char *kept = at(directory, "a");
+    AUTO_FREE char *half = at(directory, "b.new");
+    AUTO_FREE char *other = at(directory, "new");
+    assert_int_equal(file_write_atomic(kept, "a", 1, 0600), 0);
+    assert_int_equal(file_write_atomic(half, "b", 1, 0600), 0);
+    assert_int_equal(file_write_atomic(other, "c", 1, 0600), 0);
+    directory_drop_unfinished(directory);
+    assert_true(file_exists(kept));
+    assert_false(file_exists(half));
+    assert_true(file_exists(other));
+    directory_drop_unfinished(half); // no such directory
+    assert_int_equal(directory_remove(directory), 0);
+}
+
 TEST(failed_write_keeps_the_old)
 {
     AUTO_FREE char *directory = test_directory();

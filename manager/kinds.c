@@ -3,6 +3,7 @@
 #include "manager/disk/disk.h"
 #include "manager/operations/operation.h"
 #include "manager/transfer/transfers.h"
+#include "manager/vm/vm_nic_update.h"
 #include "manager/vm/vm_plug.h"
 #include "manager/vm/vm_resize.h"
 #include "manager/storage/domain.h"
@@ -13,6 +14,7 @@
 static const OperationKind *const kinds[] = {
     &device_plug_kind,
     &device_unplug_kind,
+    &nic_update_kind,
     &vm_start_kind,
     &storage_domain_add_kind,
     &storage_domain_attach_kind,

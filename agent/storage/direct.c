@@ -3,12 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/storage/storage_fail.h"
-#include "base/uuid.h"
 
 void *direct_buffer(size_t size)
 {
@@ -90,18 +90,28 @@ int direct_write_at(const char *path, const void *buffer, size_t length, int64_t
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-static char *probe_path(const char *directory)
+// Always the same name on one host, so that what a dead agent has left goes with the next probe; and
+// no other host's, whose removal would make ours stale.
+static char *probe_path(const char *directory, const char *what)
 {
-    char id[UUID_SIZE];
-    return memory_format("%s/.probe-%s", directory, uuid_new(id));
+    char host[HOST_NAME_MAX + 1] = "";
+    gethostname(host, sizeof(host) - 1);
+    return memory_format("%s/.probe-%s-%s", directory, what, host);
+}
+
+// Two probes of one host may meet: each goes on with the file that it has open.
+static int probe_open(const char *path, int flags)
+{
+    unlink(path);
+    return open(path, flags | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
 }
 
 int direct_probe_block_size(const char *directory, int *ret)
 {
     static const int sizes[] = {1, 512, 4096};
-    AUTO_FREE char *path = probe_path(directory);
+    AUTO_FREE char *path = probe_path(directory, "size");
     AUTO_FREE void *buffer = direct_buffer(DIRECT_ALIGNMENT);
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd = probe_open(path, O_WRONLY);
     int result = fd < 0 ? -errno : -EINVAL;
     for (size_t i = 0; fd >= 0 && i < COUNT_OF(sizes); i++) {
         if (pwrite(fd, buffer, (size_t)sizes[i], 0) == sizes[i]) {
@@ -121,7 +131,7 @@ static int check_write(const char *path, int *ret_fd, const char *directory, Fai
 {
     AUTO_FREE char *buffer = direct_buffer(DIRECT_ALIGNMENT);
     memset(buffer, 'v', DIRECT_ALIGNMENT);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+    int fd = probe_open(path, O_RDWR);
     if (fd < 0 && errno == EINVAL)
         return storage_fail(why, VDSM_TARGET_UNSUPPORTED,
                             "The file system of %s can't do direct I/O", directory);
@@ -153,12 +163,12 @@ int direct_check_access(const char *directory, Fail *why)
     if (!stream)
         return storage_errno(why, VDSM_STORAGE_PERMISSION, errno, "%s can't be listed", directory);
     closedir(stream);
-    AUTO_FREE char *path = probe_path(directory);
+    AUTO_FREE char *path = probe_path(directory, "access");
     AUTO_CLOSE int fd = -1;
     int error = check_write(path, &fd, directory, why);
     if (!error)
         error = check_read(fd, directory, why);
-    if (unlink(path) < 0 && !error)
+    if (unlink(path) < 0 && errno != ENOENT && !error)
         error = storage_errno(why, VDSM_STORAGE_PERMISSION, errno,
                               "A file in %s can't be removed again", directory);
     return error;

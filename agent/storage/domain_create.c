@@ -18,8 +18,7 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#define STAGING_PREFIX  ".creating-"
-#define REMOVING_PREFIX ".removing-"
+#define STAGING_PREFIX ".creating-"
 
 // ---- files
 
@@ -324,7 +323,7 @@ int storage_domain_format(Storage *storage, const StorageDomain *domain, Fail *w
         return storage_errno(why, VDSM_DOMAIN_FORMAT, errno, "%s can't be renamed", domain->path);
     storage_place_forget(&storage->places, domain->id);
     int result = directory_remove(removing);
-    if (result)
+    if (result && file_exists(removing)) // else a scan of the place has helped
         return storage_errno(why, VDSM_DOMAIN_FORMAT, result, "%s can't be removed", removing);
     return 0;
 }

@@ -18,3 +18,5 @@ int image_delete(Storage *storage, const StorageDomain *domain, const char *imag
 void image_collect_garbage(Storage *storage, const StorageDomain *domain);
 // The link under which a prepared image is reached; the caller frees.
 char *image_link_path(Storage *storage, const char *domain, const char *image);
+// Removes the links that a dead agent had not finished.
+void storage_links_recover(Storage *storage);

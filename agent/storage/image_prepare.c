@@ -1,4 +1,5 @@
 // Making images usable on this host.
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,28 @@ static int link_make(Storage *storage, const StorageDomain *domain, const char *
     if (result)
         return storage_errno(why, VDSM_IMAGE_PATH, result, "The link %s can't be made", link);
     return 0;
+}
+
+static void links_drop_unfinished(const char *directory)
+{
+    DIR *stream = opendir(directory);
+    for (struct dirent *entry; stream && (entry = readdir(stream));)
+        if (*entry->d_name != '.' && !uuid_valid(entry->d_name))
+            unlinkat(dirfd(stream), entry->d_name, 0);
+    if (stream)
+        closedir(stream);
+}
+
+void storage_links_recover(Storage *storage)
+{
+    DIR *stream = opendir(storage->links);
+    for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        AUTO_FREE char *directory = memory_format("%s/%s", storage->links, entry->d_name);
+        if (uuid_valid(entry->d_name))
+            links_drop_unfinished(directory);
+    }
+    if (stream)
+        closedir(stream);
 }
 
 // Very old releases gave leaves no right for the group, which QEMU needs.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/storage/image.h"
 #include "agent/storage/storage_state.h"
 #include "base/file.h"
 
@@ -41,6 +42,8 @@ int storage_recover(Storage *storage, Fail *why)
     if (result)
         return fail_errno(why, FAIL_INTERNAL, result, "%s or %s can't be made", storage->state,
                           storage->mounts);
+    directory_drop_unfinished(storage->state);
+    storage_links_recover(storage);
     storage_pool_recover(storage);
     return storage_tasks_recover(storage, why);
 }

@@ -10,6 +10,7 @@
 #include "agent/storage/mount_table.h"
 #include "agent/storage/storage_path.h"
 #include "base/clock.h"
+#include "base/file.h"
 
 enum { SCAN_MS = 10000 };
 
@@ -80,6 +81,10 @@ static void scan_run(void *argument)
     }
     for (struct dirent *entry; (entry = readdir(stream));) {
         struct stat info;
+        if (!strncmp(entry->d_name, REMOVING_PREFIX, strlen(REMOVING_PREFIX))) {
+            AUTO_FREE char *half = memory_format("%s/%s", scan->mount, entry->d_name);
+            directory_remove(half); // whoever removed it has died, or goes on beside us
+        }
         if (!uuid_valid(entry->d_name))
             continue;
         AUTO_FREE char *inside = memory_format("%s/dom_md", entry->d_name);

@@ -14,6 +14,9 @@ typedef struct DomainPlace {
     char *mount; // path of the mount point
 } DomainPlace;
 
+// A domain that is being removed has this name, and belongs to nobody any more.
+#define REMOVING_PREFIX ".removing-"
+
 typedef struct StoragePlaces {
     uv_mutex_t mutex; // guards the two
     uv_cond_t scanned;

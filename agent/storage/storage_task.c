@@ -350,6 +350,7 @@ int storage_tasks_recover(Storage *storage, Fail *why)
     if (!stream)
         return fail_errno(why, FAIL_INTERNAL, result ? result : errno, "%s can't be used",
                           tasks->directory);
+    directory_drop_unfinished(tasks->directory);
     for (struct dirent *entry; (entry = readdir(stream));) {
         size_t length = strlen(entry->d_name);
         AUTO_FREE char *path = memory_format("%s/%s", tasks->directory, entry->d_name);

@@ -12,6 +12,7 @@
 #include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
+#include "agent/vm/vm_volumes.h"
 #include "agent/vm/vm_xml.h"
 #include "agent/vm/vms.h"
 #include "base/base64.h"
@@ -27,16 +28,16 @@ typedef struct Launch {
 
 // ---- drives
 
-static void vm_remember_volume(Vm *vm, const char *device, const Xml *metadata)
+void vm_plan_disk(Vm *vm, const Xml *disk, const Xml *metadata, bool changing)
 {
-    VmVolume volume = {memory_string(device), memory_string(vm_xml_text(metadata, "poolID")),
-                       memory_string(vm_xml_text(metadata, "domainID")),
-                       memory_string(vm_xml_text(metadata, "imageID")),
-                       memory_string(vm_xml_text(metadata, "volumeID"))};
-    vms_lock(vm->vms);
-    vm->volumes = memory_resize(vm->volumes, (size_t)vm->volume_count + 1, sizeof(VmVolume));
-    vm->volumes[vm->volume_count++] = volume;
-    vms_unlock(vm->vms);
+    const Xml *target = xml_child(disk, "target");
+    const char *device = target ? xml_attribute(target, "dev") : NULL;
+    const Xml *drive = vm_xml_device_metadata(metadata, "disk", device);
+    if (drive && vm_xml_text(drive, "volumeID"))
+        vm_plan_volume(vm, &(VmVolume){(char *)device, (char *)vm_xml_text(drive, "poolID"),
+                                       (char *)vm_xml_text(drive, "domainID"),
+                                       (char *)vm_xml_text(drive, "imageID"),
+                                       (char *)vm_xml_text(drive, "volumeID"), changing});
 }
 
 int vm_prepare_disk(Vm *vm, Arena *arena, Xml *disk, const Xml *metadata, Fail *why)
@@ -54,7 +55,6 @@ int vm_prepare_disk(Vm *vm, Arena *arena, Xml *disk, const Xml *metadata, Fail *
         fail_prefix(why, "Disk %s of VM %s: ", device, vm->name);
         return error;
     }
-    vm_remember_volume(vm, device, drive);
     vm_xml_set_disk_file(arena, disk, path.path, path.qcow2);
     volume_path_done(&path);
     return 0;
@@ -115,6 +115,11 @@ static int payload_make(const char *folder, const char *image, const char *label
     return result;
 }
 
+static char *vm_payload_path(const Vm *vm)
+{
+    return memory_format("%s/payload/%s.iso", vms_agent(vm->vms)->config.run_directory, vm->id);
+}
+
 static int vm_make_payload(Vm *vm, Arena *arena, Xml *disk, const Xml *payload, Fail *why)
 {
     const Config *config = &vms_agent(vm->vms)->config;
@@ -122,7 +127,7 @@ static int vm_make_payload(Vm *vm, Arena *arena, Xml *disk, const Xml *payload, 
     // QEMU, a user of its own, must come through the outer folder; libvirt gives it the image.
     AUTO_FREE char *parent = memory_format("%s/payload", config->run_directory);
     AUTO_FREE char *folder = memory_format("%s/%s", parent, vm->id);
-    AUTO_FREE char *image = memory_format("%s/%s.iso", parent, vm->id);
+    AUTO_FREE char *image = vm_payload_path(vm);
     directory_remove(folder);
     int result = directory_make(parent, 0711);
     if (!result)
@@ -131,13 +136,9 @@ static int vm_make_payload(Vm *vm, Arena *arena, Xml *disk, const Xml *payload, 
         return fail_errno(why, FAIL_INTERNAL, result, "%s can't be made", folder);
     result = payload_make(folder, image, label && *label ? label : "config-2", payload, why);
     directory_remove(folder);
-    if (result)
-        return result;
-    vms_lock(vm->vms);
-    vm->payload = memory_string(image);
-    vms_unlock(vm->vms);
-    vm_xml_set_disk_file(arena, disk, image, false);
-    return 0;
+    if (!result)
+        vm_xml_set_disk_file(arena, disk, image, false);
+    return result;
 }
 
 static const Xml *disk_payload(const Xml *disk, const Xml *metadata)
@@ -151,6 +152,20 @@ static const Xml *disk_payload(const Xml *disk, const Xml *metadata)
             return child;
     }
     return NULL;
+}
+
+// What the VM will need on this host goes into its record first: whatever dies, it is given back.
+static void vm_plan_devices(Vm *vm, const Xml *root)
+{
+    const Xml *metadata = vm_xml_metadata(root);
+    XML_EACH(xml_child(root, "devices"), device) {
+        if (strcmp(device->name, "disk"))
+            continue;
+        if (!disk_payload(device, metadata))
+            vm_plan_disk(vm, device, metadata, false);
+        else if (!vm->payload)
+            vm->payload = vm_payload_path(vm);
+    }
 }
 
 // ---- launching, on a pool thread
@@ -175,6 +190,7 @@ static bool vm_starts_paused(const Xml *root)
     return text && !strcmp(text, "true");
 }
 
+// -ECONNRESET: libvirt died meanwhile, so nobody knows whether it runs.
 static int vm_start_domain(Vm *vm, const char *xml, bool paused, Fail *why)
 {
     Hypervisor *hypervisor = vms_agent(vm->vms)->hypervisor;
@@ -182,6 +198,7 @@ static int vm_start_domain(Vm *vm, const char *xml, bool paused, Fail *why)
     if (!connection)
         return fail_to_errno(FAIL_UNAVAILABLE);
     virDomainPtr domain = virDomainCreateXML(connection, xml, paused ? VIR_DOMAIN_START_PAUSED : 0);
+    bool lost = !domain && libvirt_is_lost();
     if (!domain)
         libvirt_fail(why, FAIL_HOST, "QEMU could not start VM %s.", vm->name);
     else {
@@ -189,7 +206,7 @@ static int vm_start_domain(Vm *vm, const char *xml, bool paused, Fail *why)
         virDomainFree(domain);
     }
     hypervisor_give(hypervisor, connection);
-    return domain ? 0 : fail_to_errno(FAIL_HOST);
+    return domain ? 0 : lost ? -ECONNRESET : fail_to_errno(FAIL_HOST);
 }
 
 static int vm_launch(Vm *vm, Fail *why)
@@ -205,7 +222,6 @@ static int vm_launch(Vm *vm, Fail *why)
     int result = vm_prepare_devices(vm, &arena, root, why);
     if (result)
         return result;
-    vm_save(vm); // from here on its volumes are torn down after any crash
     vm_xml_adapt(&arena, root, &host);
     xml_print(&text, root);
     AUTO_FREE char *xml = NULL;
@@ -219,6 +235,37 @@ static int vm_launch(Vm *vm, Fail *why)
     return 0;
 }
 
+static void vm_launch_failed(Vm *vm, const Fail *why)
+{
+    AUTO_FREE char *text = fail_text(why);
+    log_warn("vm.start", LOG_ID("vm", vm->id), "%s", text);
+    vm_set_down(vm, VM_EXIT_START_FAILED, text);
+    vm_release(vm);
+    vm_save(vm);
+}
+
+// ---- launches of which nobody knows how they ended
+
+static void vm_decide_run(uv_work_t *work)
+{
+    Launch *launch = work->data;
+    Vm *vm = launch->vm;
+    AUTO_FAIL absent = {0};
+    Hypervisor *hypervisor = vms_agent(vm->vms)->hypervisor;
+    virDomainPtr domain = hypervisor_domain(hypervisor, vm->id, &absent);
+    if (domain)
+        vm_recover(vm, domain);
+    hypervisor_domain_done(hypervisor, domain);
+    if (absent.code == FAIL_NOT_FOUND) {
+        fail_set(&launch->why, FAIL_HOST, "libvirt ended while it was starting VM %s.", vm->name);
+        vm_launch_failed(vm, &launch->why);
+    }
+    vms_lock(vm->vms);
+    vm->deciding = false;
+    vm->doubtful = vm->status == VM_WAIT_FOR_LAUNCH;
+    vms_unlock(vm->vms);
+}
+
 static void vm_launch_run(uv_work_t *work)
 {
     Launch *launch = work->data;
@@ -226,14 +273,10 @@ static void vm_launch_run(uv_work_t *work)
     int result = vm_launch(vm, &launch->why);
     vms_lock(vm->vms);
     vm->launching = false;
+    vm->doubtful = result == -ECONNRESET;
     vms_unlock(vm->vms);
-    if (!result)
-        return;
-    AUTO_FREE char *text = fail_text(&launch->why);
-    log_warn("vm.start", LOG_ID("vm", vm->id), "%s", text);
-    vm_set_down(vm, VM_EXIT_START_FAILED, text);
-    vm_release(vm);
-    vm_save(vm);
+    if (result && result != -ECONNRESET)
+        vm_launch_failed(vm, &launch->why);
 }
 
 static void vm_launch_done(uv_work_t *work, int status)
@@ -243,6 +286,22 @@ static void vm_launch_done(uv_work_t *work, int status)
     vm_unref(launch->vm);
     fail_done(&launch->why);
     free(launch);
+}
+
+void vm_decide_launch(Vm *vm)
+{
+    Agent *agent = vms_agent(vm->vms);
+    vms_lock(vm->vms);
+    bool decides = vm->doubtful && !vm->deciding;
+    vm->deciding |= decides;
+    vm->references += decides;
+    vms_unlock(vm->vms);
+    if (!decides)
+        return;
+    Launch *launch = NEW(Launch);
+    launch->vm = vm;
+    launch->work.data = launch;
+    uv_queue_work(agent->loop, &launch->work, vm_decide_run, vm_launch_done);
 }
 
 void vm_write_definition(JsonWriter *writer, const Vm *vm)
@@ -288,6 +347,7 @@ void vm_create(Call *call)
         return;
     }
     vm->launching = true;
+    vm_plan_devices(vm, root);
     vm_save(vm);
     vm_answer_definition(call, vm);
     Launch *launch = NEW(Launch);

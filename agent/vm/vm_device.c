@@ -3,9 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libvirt/virterror.h>
+
 #include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
+#include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_orphans.h"
+
+enum { SETTLE_MS = 500 };
 
 bool device_begin(DeviceCall *device, Call *call)
 {
@@ -19,6 +25,22 @@ void device_end(DeviceCall *device)
     hypervisor_domain_done(call_agent(device->call)->hypervisor, device->domain);
     if (device->vm)
         vm_unref(device->vm);
+}
+
+bool device_domain(DeviceCall *device, const Xml **ret_devices)
+{
+    Call *call = device->call;
+    char *xml = virDomainGetXMLDesc(device->domain, 0);
+    if (!xml && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+        call_fail(call, VDSM_VM_IS_DOWN, "{'vmId': '%s'}", device->vm->id);
+    else if (!xml)
+        call_libvirt_failed(call, VDSM_UNEXPECTED, "The VM's devices could not be looked at.");
+    if (!xml)
+        return false;
+    Xml *root = xml_parse(call_arena(call), xml, strlen(xml), NULL, NULL);
+    *ret_devices = xml_child(root, "devices");
+    free(xml);
+    return true;
 }
 
 bool device_parse(DeviceCall *device, const char *element, VdsmError error)
@@ -61,17 +83,49 @@ bool device_hook_before(DeviceCall *device, const char *point, const char *xml, 
     return false;
 }
 
-bool device_attach(DeviceCall *device, const char *kind, VdsmError error, const char *failure)
+// What an earlier attempt has left in QEMU, when libvirt died in its middle, must not be in the way.
+// False when it did not help; *ret_answered then says whether that was told already.
+static bool attach_again(DeviceCall *device, const Xml *devices, const char *xml,
+                         bool *ret_answered)
+{
+    const char *alias = xml_attribute(xml_child(device->device, "alias"), "name");
+    if (!domain_drop_orphans(device->domain, devices, alias) ||
+        virDomainAttachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE))
+        return false;
+    // libvirt may still take the end of the old one for that of the new one.
+    uv_sleep(SETTLE_MS);
+    *ret_answered = !device_domain(device, &devices);
+    if (*ret_answered || !alias || devices_have_alias(devices, alias))
+        return !*ret_answered;
+    call_fail(device->call, VDSM_RECOVERY_IN_PROGRESS, "the device went again");
+    *ret_answered = true;
+    return false;
+}
+
+static bool attach(DeviceCall *device, const Xml *devices, const char *xml, VdsmError error,
+                   const char *failure)
+{
+    AUTO_FAIL why = {0};
+    if (!virDomainAttachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE))
+        return true;
+    bool lost = libvirt_is_lost(), answered = false;
+    libvirt_fail(&why, FAIL_HOST, "%s", failure);
+    if (!lost && attach_again(device, devices, xml, &answered))
+        return true;
+    if (!answered)
+        call_fail_why(device->call, lost ? VDSM_RECOVERY_IN_PROGRESS : error, &why);
+    return false;
+}
+
+bool device_attach(DeviceCall *device, const Xml *devices, const char *kind, VdsmError error,
+                   const char *failure)
 {
     AUTO_FREE char *before = memory_format("before_%s_hotplug", kind);
     AUTO_FREE char *after = memory_format("after_%s_hotplug", kind);
     AUTO_FREE char *wanted = device_xml(device->device), *xml = NULL;
-    if (!device_hook_before(device, before, wanted, &xml))
+    if (!device_hook_before(device, before, wanted, &xml) ||
+        !attach(device, devices, xml, error, failure))
         return false;
-    if (virDomainAttachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
-        call_libvirt_failed(device->call, error, failure);
-        return false;
-    }
     hooks_after(device->vm, after, xml);
     return true;
 }

@@ -14,6 +14,7 @@
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
 #include "agent/vm/vm_device.h"
+#include "agent/vm/vm_volumes.h"
 #include "agent/vm/vm_xml.h"
 #include "agent/vm/vms.h"
 #include "base/log.h"
@@ -28,50 +29,17 @@ static const char *disk_target(const Xml *disk)
     return target ? xml_attribute(target, "dev") : NULL;
 }
 
-// Gives back the volume of a drive that was unplugged or could not be plugged.
-static void vm_forget_volume(Vm *vm, const char *device)
+// The device of this element whose child has this attribute; NULL when there is none.
+static const Xml *find_device(const Xml *devices, const char *element, const char *child,
+                              const char *attribute, const char *value)
 {
-    VmVolume found = {0};
-    vms_lock(vm->vms);
-    for (int i = 0; device && i < vm->volume_count; i++) {
-        if (!vm->volumes[i].device || strcmp(vm->volumes[i].device, device))
-            continue;
-        found = vm->volumes[i];
-        vm->volumes[i] = vm->volumes[--vm->volume_count];
-        break;
-    }
-    vms_unlock(vm->vms);
-    if (!found.device)
-        return;
-    storage_teardown(vms_agent(vm->vms)->storage, found.domain, found.image, found.volume);
-    free(found.device);
-    free(found.pool);
-    free(found.domain);
-    free(found.image);
-    free(found.volume);
-}
-
-static bool xml_has_device(const char *xml, const char *element, const char *child,
-                           const char *attribute, const char *value)
-{
-    AUTO_ARENA arena = {0};
-    Xml *root = xml ? xml_parse(&arena, xml, strlen(xml), NULL, NULL) : NULL;
-    XML_EACH(xml_child(root, "devices"), device) {
+    XML_EACH(devices, device) {
         const Xml *inner = xml_child(device, child);
         const char *text = inner ? xml_attribute(inner, attribute) : NULL;
-        if (!strcmp(device->name, element) && text && !strcasecmp(text, value))
-            return true;
+        if (!strcmp(device->name, element) && text && value && !strcasecmp(text, value))
+            return device;
     }
-    return false;
-}
-
-static bool domain_has(virDomainPtr domain, const char *element, const char *child,
-                       const char *attribute, const char *value)
-{
-    char *xml = virDomainGetXMLDesc(domain, 0);
-    bool has = xml && value && xml_has_device(xml, element, child, attribute, value);
-    free(xml);
-    return has;
+    return NULL;
 }
 
 // The name that the drive has in the running domain, found by its serial number, which is the
@@ -118,32 +86,34 @@ static void disk_choose_target(Arena *arena, Xml *disk, const Xml *metadata, con
     }
 }
 
+// The volume is given back when the guest has not got it, now or, if libvirt has died, when it is
+// there again.
 static void hotplug_disk(DeviceCall *device, const Xml *devices)
 {
     Call *call = device->call;
     AUTO_FAIL why = {0};
+    bool plugged = false;
     const Xml *metadata = vm_xml_metadata(device->root);
     disk_choose_target(call_arena(call), device->device, metadata, devices);
-    const char *target = disk_target(device->device);
-    if (vm_prepare_disk(device->vm, call_arena(call), device->device, metadata, &why)) {
-        call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
-        return;
-    }
-    if (device_attach(device, "disk", VDSM_HOTPLUG_DISK_FAILED, "The disk could not be plugged."))
-        device_answer(device);
-    else
-        vm_forget_volume(device->vm, target);
+    vm_plan_disk(device->vm, device->device, metadata, true);
     vm_save(device->vm);
+    if (vm_prepare_disk(device->vm, call_arena(call), device->device, metadata, &why))
+        call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
+    else if ((plugged = device_attach(device, devices, "disk", VDSM_HOTPLUG_DISK_FAILED,
+                                      "The disk could not be plugged.")))
+        device_answer(device);
+    const Xml *drive = vm_xml_device_metadata(metadata, "disk", disk_target(device->device));
+    vm_volumes_changed(device->vm, drive ? vm_xml_text(drive, "imageID") : NULL);
+    if (!plugged)
+        vm_settle_volumes(device->vm, true);
 }
 
 void vm_hotplug_disk(Call *call)
 {
     DeviceCall device;
-    if (device_begin(&device, call) && device_parse(&device, "disk", VDSM_HOTPLUG_DISK_FAILED)) {
-        char *xml = virDomainGetXMLDesc(device.domain, 0);
-        Xml *root = xml ? xml_parse(call_arena(call), xml, strlen(xml), NULL, NULL) : NULL;
-        const Xml *devices = xml_child(root, "devices");
-        free(xml);
+    const Xml *devices;
+    if (device_begin(&device, call) && device_parse(&device, "disk", VDSM_HOTPLUG_DISK_FAILED) &&
+        device_domain(&device, &devices)) {
         // A repeated call, after an answer that was lost, finds it plugged.
         if (disk_plugged(devices, xml_child_text(device.device, "serial"),
                          xml_attribute(xml_child(device.device, "alias"), "name")))
@@ -154,89 +124,72 @@ void vm_hotplug_disk(Call *call)
     device_end(&device);
 }
 
-// The guest must let go; QEMU tells when it has.
-static bool domain_wait_gone(virDomainPtr domain, const char *element, const char *child,
-                             const char *attribute, const char *value)
+// The guest must let go; QEMU tells when it has. False after it has answered.
+static bool device_wait_gone(DeviceCall *device, const char *element, const char *child,
+                             const char *attribute, const char *value, VdsmError error)
 {
+    const Xml *devices;
     for (int waited = 0; waited < DETACH_WAIT_MS; waited += 100) {
-        if (!domain_has(domain, element, child, attribute, value))
+        if (!device_domain(device, &devices))
+            return false;
+        if (!find_device(devices, element, child, attribute, value))
             return true;
         uv_sleep(100);
-    }
-    return false;
-}
-
-// The element of the live domain that has this child: libvirt wants it whole for a detach.
-static char *domain_device_xml(virDomainPtr domain, const char *element, const char *child,
-                               const char *attribute, const char *value)
-{
-    AUTO_ARENA arena = {0};
-    char *xml = virDomainGetXMLDesc(domain, 0);
-    Xml *root = xml ? xml_parse(&arena, xml, strlen(xml), NULL, NULL) : NULL;
-    char *found = NULL;
-    XML_EACH(xml_child(root, "devices"), device) {
-        const Xml *inner = xml_child(device, child);
-        const char *text = inner ? xml_attribute(inner, attribute) : NULL;
-        if (!found && !strcmp(device->name, element) && text && value && !strcasecmp(text, value))
-            found = device_xml(device);
-    }
-    free(xml);
-    return found;
-}
-
-// Between the hooks before_KIND_hotunplug and after_KIND_hotunplug.
-static bool device_detach(DeviceCall *device, const char *element, const char *child,
-                          const char *attribute, const char *value, VdsmError error)
-{
-    const char *kind = !strcmp(element, "interface") ? "nic" : element;
-    AUTO_FREE char *before = memory_format("before_%s_hotunplug", kind);
-    AUTO_FREE char *after = memory_format("after_%s_hotunplug", kind);
-    AUTO_FREE char *xml = domain_device_xml(device->domain, element, child, attribute, value);
-    if (!xml)
-        return true; // it is not there: done already
-    if (!device_hook_before(device, before, xml, NULL))
-        return false;
-    if (virDomainDetachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
-        call_libvirt_failed(device->call, error, "The device could not be unplugged.");
-        return false;
-    }
-    if (domain_wait_gone(device->domain, element, child, attribute, value)) {
-        hooks_after(device->vm, after, xml);
-        return true;
     }
     call_fail(device->call, error, "the guest did not release the device within %d s",
               DETACH_WAIT_MS / 1000);
     return false;
 }
 
-// What a call names, by serial number, alias, or the target's name itself.
-static char *disk_find_target(virDomainPtr domain, const Xml *disk, const Json *drive, Arena *arena)
+// Between the hooks before_KIND_hotunplug and after_KIND_hotunplug. libvirt wants the element of the
+// live domain whole.
+static bool device_detach(DeviceCall *device, const Xml *devices, const char *element,
+                          const char *child, const char *attribute, const char *value,
+                          VdsmError error)
 {
-    char *xml = virDomainGetXMLDesc(domain, 0);
-    Xml *root = xml ? xml_parse(arena, xml, strlen(xml), NULL, NULL) : NULL;
+    const char *kind = !strcmp(element, "interface") ? "nic" : element;
+    AUTO_FREE char *before = memory_format("before_%s_hotunplug", kind);
+    AUTO_FREE char *after = memory_format("after_%s_hotunplug", kind);
+    const Xml *found = find_device(devices, element, child, attribute, value);
+    if (!found)
+        return true; // it is not there: done already
+    AUTO_FREE char *xml = device_xml(found);
+    if (!device_hook_before(device, before, xml, NULL))
+        return false;
+    if (virDomainDetachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
+        call_libvirt_failed(device->call, error, "The device could not be unplugged.");
+        return false;
+    }
+    if (!device_wait_gone(device, element, child, attribute, value, error))
+        return false;
+    hooks_after(device->vm, after, xml);
+    return true;
+}
+
+// What a call names, by serial number, alias, or the target's name itself.
+static const char *disk_find_target(const Xml *devices, const Xml *disk, const Json *drive)
+{
     const char *image = json_get_string(drive, "imageID");
     const char *alias = xml_attribute(xml_child(disk, "alias"), "name");
-    const char *target = disk_plugged(xml_child(root, "devices"), image, alias);
-    free(xml);
-    if (!target && disk && !alias)
-        target = disk_target(disk);
-    return target ? arena_string(arena, target) : NULL;
+    const char *target = disk_plugged(devices, image, alias);
+    return !target && disk && !alias ? disk_target(disk) : target;
 }
 
 void vm_hotunplug_disk(Call *call)
 {
     DeviceCall device;
-    if (device_begin(&device, call)) {
+    const Xml *devices;
+    if (device_begin(&device, call) && device_domain(&device, &devices)) {
         const Json *params = call_json(call, "params");
         const char *xml = json_get_string(params, "xml");
         Xml *root = xml ? xml_parse(call_arena(call), xml, strlen(xml), NULL, NULL) : NULL;
-        char *target = disk_find_target(device.domain, xml_find(root, "devices", "disk", NULL),
-                                        json_get(params, "drive"), call_arena(call));
-        if (device_detach(&device, "disk", "target", "dev", target, VDSM_HOTUNPLUG_DISK_FAILED)) {
-            vm_forget_volume(device.vm, target);
-            vm_save(device.vm);
+        const char *target = disk_find_target(devices, xml_find(root, "devices", "disk", NULL),
+                                              json_get(params, "drive"));
+        bool gone = !find_device(devices, "disk", "target", "dev", target);
+        if (device_detach(&device, devices, "disk", "target", "dev", target,
+                          VDSM_HOTUNPLUG_DISK_FAILED))
             device_answer(&device);
-        }
+        vm_settle_volumes(device.vm, gone);
     }
     device_end(&device);
 }
@@ -244,11 +197,11 @@ void vm_hotunplug_disk(Call *call)
 void vm_extend_disk(Call *call)
 {
     DeviceCall device;
-    if (device_begin(&device, call)) {
+    const Xml *devices;
+    if (device_begin(&device, call) && device_domain(&device, &devices)) {
         const Json *drive = call_json(call, "driveSpecs");
         const char *name = json_get_string(drive, "name");
-        char *target = name ? arena_string(call_arena(call), name)
-                            : disk_find_target(device.domain, NULL, drive, call_arena(call));
+        const char *target = name ? name : disk_find_target(devices, NULL, drive);
         int64_t size = call_integer(call, "newSize", 0);
         if (!target || size <= 0)
             call_fail(call, VDSM_BAD_DISK_RESIZE, "the disk is not plugged, or the size is wrong");
@@ -271,14 +224,16 @@ static const char *nic_mac(const Xml *interface)
 void vm_hotplug_nic(Call *call)
 {
     DeviceCall device;
+    const Xml *devices;
     if (device_begin(&device, call) &&
-        device_parse(&device, "interface", VDSM_HOTPLUG_NIC_FAILED)) {
+        device_parse(&device, "interface", VDSM_HOTPLUG_NIC_FAILED) &&
+        device_domain(&device, &devices)) {
         VmXmlHost host = {.accelerator = ACCELERATOR_KVM,
                           .console_address = "",
                           .vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0};
         vm_xml_adapt(call_arena(call), device.root, &host);
-        if (domain_has(device.domain, "interface", "mac", "address", nic_mac(device.device)) ||
-            device_attach(&device, "nic", VDSM_HOTPLUG_NIC_FAILED,
+        if (find_device(devices, "interface", "mac", "address", nic_mac(device.device)) ||
+            device_attach(&device, devices, "nic", VDSM_HOTPLUG_NIC_FAILED,
                           "The network interface could not be plugged."))
             device_answer(&device);
     }
@@ -288,27 +243,28 @@ void vm_hotplug_nic(Call *call)
 void vm_hotunplug_nic(Call *call)
 {
     DeviceCall device;
+    const Xml *devices;
     if (device_begin(&device, call) &&
         device_parse(&device, "interface", VDSM_HOTUNPLUG_NIC_FAILED) &&
-        device_detach(&device, "interface", "mac", "address", nic_mac(device.device),
+        device_domain(&device, &devices) &&
+        device_detach(&device, devices, "interface", "mac", "address", nic_mac(device.device),
                       VDSM_HOTUNPLUG_NIC_FAILED))
         device_answer(&device);
     device_end(&device);
 }
 
-static void update_interface(DeviceCall *device, const Json *params)
+static void update_interface(DeviceCall *device, const Xml *devices, const Json *params)
 {
     const char *mac = json_get_string(params, "macAddr");
     const char *network = json_get_string(params, "network");
     bool link = json_get_bool(params, "linkActive", true);
-    AUTO_FREE char *xml = domain_device_xml(device->domain, "interface", "mac", "address", mac);
-    if (!xml) {
+    Arena *arena = call_arena(device->call);
+    Xml *interface = (Xml *)find_device(devices, "interface", "mac", "address", mac);
+    if (!interface) {
         call_fail(device->call, VDSM_UPDATE_DEVICE_FAILED, "no interface has the address %s",
                   mac ? mac : "(none)");
         return;
     }
-    Arena *arena = call_arena(device->call);
-    Xml *interface = xml_parse(arena, xml, strlen(xml), NULL, NULL);
     Xml *state = (Xml *)xml_child(interface, "link");
     if (!state)
         state = xml_add_child(arena, interface, "link");
@@ -339,7 +295,11 @@ static void update_ticket(DeviceCall *device, const char *type, const char *pass
     char until[40];
     Arena *arena = call_arena(device->call);
     char *xml = virDomainGetXMLDesc(device->domain, VIR_DOMAIN_XML_SECURE);
-    Xml *root = xml ? xml_parse(arena, xml, strlen(xml), NULL, NULL) : NULL;
+    if (!xml) {
+        call_libvirt_failed(device->call, VDSM_TICKET, "The VM's consoles could not be looked at.");
+        return;
+    }
+    Xml *root = xml_parse(arena, xml, strlen(xml), NULL, NULL);
     Xml *graphics = NULL;
     free(xml);
     XML_EACH(xml_child(root, "devices"), child) {
@@ -377,6 +337,7 @@ void vm_set_ticket(Call *call)
 void vm_update_device(Call *call)
 {
     DeviceCall device;
+    const Xml *devices;
     const Json *params = call_json(call, "params");
     const char *type = json_get_string(params, "deviceType");
     if (device_begin(&device, call)) {
@@ -384,85 +345,110 @@ void vm_update_device(Call *call)
             update_ticket(&device, json_get_string(params, "graphicsType"),
                           json_get_string(params, "password"), json_get_integer(params, "ttl", 120),
                           json_get_string(params, "existingConnAction"));
-        else if (type && !strcmp(type, "interface"))
-            update_interface(&device, params);
-        else
+        else if (!type || strcmp(type, "interface"))
             call_fail(call, VDSM_UPDATE_DEVICE_FAILED, "devices of type %s can't be changed",
                       type ? type : "(none)");
+        else if (device_domain(&device, &devices))
+            update_interface(&device, devices, params);
     }
     device_end(&device);
 }
 
 // ---- CD
 
-static int cd_path(Call *call, const Json *spec, char **ret_path, Fail *why)
+static const char *cd_image(const Json *spec)
 {
-    VolumePath volume = {0};
-    const char *plain = json_string(spec) ? json_string(spec) : json_get_string(spec, "path");
+    const Json *path = json_get(spec, "path");
+    return json_get_string(path && path->kind == JSON_OBJECT ? path : spec, "imageID");
+}
+
+// A volume, in the VM's record before it is prepared.
+static int cd_prepare(DeviceCall *device, const char *target, const Json *spec, char **ret_path,
+                      Fail *why)
+{
+    VolumePath prepared = {0};
     const Json *path = json_get(spec, "path");
     const Json *place = path && path->kind == JSON_OBJECT ? path : spec;
-    const char *image = json_get_string(place, "imageID");
-    *ret_path = NULL;
-    if (image) {
-        int error = storage_prepare(call_agent(call)->storage, json_get_string(place, "domainID"),
-                                    image, json_get_string(place, "volumeID"), false, &volume, why);
-        if (error)
-            return error;
-        *ret_path = memory_string(volume.path);
-        volume_path_done(&volume);
-        return 0;
-    }
+    VmVolume volume = {.device = (char *)target,
+                       .pool = (char *)json_get_string(place, "poolID"),
+                       .domain = (char *)json_get_string(place, "domainID"),
+                       .image = (char *)json_get_string(place, "imageID"),
+                       .volume = (char *)json_get_string(place, "volumeID"),
+                       .changing = true};
+    vm_plan_volume(device->vm, &volume);
+    vm_save(device->vm);
+    int error = storage_prepare(call_agent(device->call)->storage, volume.domain, volume.image,
+                                volume.volume, false, &prepared, why);
+    if (error)
+        return error;
+    *ret_path = memory_string(prepared.path);
+    volume_path_done(&prepared);
+    return 0;
+}
+
+static int cd_path(DeviceCall *device, const char *target, const Json *spec, char **ret_path,
+                   Fail *why)
+{
+    const char *plain = json_string(spec) ? json_string(spec) : json_get_string(spec, "path");
+    if (cd_image(spec))
+        return cd_prepare(device, target, spec, ret_path, why);
     if (plain && *plain && access(plain, R_OK))
         return fail_set(why, FAIL_NOT_FOUND, "The image %s is not there.", plain);
     *ret_path = plain && *plain ? memory_string(plain) : NULL;
     return 0;
 }
 
-static char *cd_target(virDomainPtr domain, const Json *spec, Arena *arena)
+static Xml *find_cd(const Xml *devices, const Json *spec)
 {
     const char *bus = json_get_string(spec, "iface");
-    char *xml = virDomainGetXMLDesc(domain, 0), *target = NULL;
-    Xml *root = xml ? xml_parse(arena, xml, strlen(xml), NULL, NULL) : NULL;
-    free(xml);
-    XML_EACH(xml_child(root, "devices"), disk) {
+    Xml *found = NULL;
+    XML_EACH(devices, disk) {
         const char *kind = xml_attribute(disk, "device");
         const char *own = xml_attribute(xml_child(disk, "target"), "bus");
         if (strcmp(disk->name, "disk") || !kind || strcmp(kind, "cdrom"))
             continue;
-        if (!target || (bus && own && !strcmp(bus, own)))
-            target = (char *)disk_target(disk);
+        if (!found || (bus && own && !strcmp(bus, own)))
+            found = (Xml *)disk;
     }
-    return target;
+    return found;
+}
+
+static bool change_cd(DeviceCall *device, Xml *disk, const Json *spec)
+{
+    Call *call = device->call;
+    AUTO_FAIL why = {0};
+    AUTO_FREE char *path = NULL;
+    if (cd_path(device, disk_target(disk), spec, &path, &why)) {
+        call_fail_why(call, VDSM_IMAGE_FILE_NOT_FOUND, &why);
+        return false;
+    }
+    const Xml *source = xml_child(disk, "source");
+    if (source)
+        xml_remove_child(disk, source);
+    if (path)
+        vm_xml_set_disk_file(call_arena(call), disk, path, false);
+    AUTO_FREE char *changed = device_xml(disk);
+    if (virDomainUpdateDeviceFlags(device->domain, changed,
+                                   VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE)) {
+        call_libvirt_failed(call, VDSM_CHANGE_DISK_FAILED, "The CD could not be changed.");
+        return false;
+    }
+    device_answer(device);
+    return true;
 }
 
 void vm_change_cd(Call *call)
 {
     DeviceCall device;
-    AUTO_FAIL why = {0};
-    AUTO_FREE char *path = NULL;
+    const Xml *devices;
     const Json *spec = call_json(call, "driveSpec");
-    if (device_begin(&device, call)) {
-        char *target = cd_target(device.domain, spec, call_arena(call));
-        if (!target) {
+    if (device_begin(&device, call) && device_domain(&device, &devices)) {
+        Xml *disk = find_cd(devices, spec);
+        bool changed = disk && change_cd(&device, disk, spec);
+        if (!disk)
             call_fail(call, VDSM_CHANGE_DISK_FAILED, "the VM has no CD drive");
-        } else if (cd_path(call, spec, &path, &why)) {
-            call_fail_why(call, VDSM_IMAGE_FILE_NOT_FOUND, &why);
-        } else {
-            AUTO_FREE char *xml = domain_device_xml(device.domain, "disk", "target", "dev", target);
-            Arena *arena = call_arena(call);
-            Xml *disk = xml_parse(arena, xml, strlen(xml), NULL, NULL);
-            const Xml *source = xml_child(disk, "source");
-            if (source)
-                xml_remove_child(disk, source);
-            if (path)
-                vm_xml_set_disk_file(arena, disk, path, false);
-            AUTO_FREE char *changed = device_xml(disk);
-            if (virDomainUpdateDeviceFlags(device.domain, changed,
-                                           VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE))
-                call_libvirt_failed(call, VDSM_CHANGE_DISK_FAILED, "The CD could not be changed.");
-            else
-                device_answer(&device);
-        }
+        vm_volumes_changed(device.vm, cd_image(spec));
+        vm_settle_volumes(device.vm, !changed);
     }
     device_end(&device);
 }

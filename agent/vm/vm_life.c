@@ -9,17 +9,24 @@
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
 #include "agent/vm/vm_pause.h"
+#include "agent/vm/vm_volumes.h"
 #include "agent/vm/vms.h"
 #include "base/clock.h"
 #include "base/log.h"
 
 enum { DESTROY_WAIT_MS = 20000, RESUME_WATCH_MS = 1000 };
 
+bool libvirt_is_lost(void)
+{
+    return virGetLastErrorDomain() == VIR_FROM_RPC; // the server's own errors have others
+}
+
 void call_libvirt_failed(Call *call, VdsmError error, const char *what)
 {
     AUTO_FAIL why = {0};
+    bool lost = libvirt_is_lost();
     libvirt_fail(&why, FAIL_HOST, "%s", what);
-    call_fail_why(call, error, &why);
+    call_fail_why(call, lost ? VDSM_RECOVERY_IN_PROGRESS : error, &why);
 }
 
 static void call_definition(Call *call, Vm *vm)
@@ -87,7 +94,7 @@ void vm_destroy(Call *call)
         if (domain)
             call_libvirt_failed(call, VDSM_VM_DESTROY_FAILED, "QEMU could not be ended.");
         else
-            call_fail_why(call, VDSM_VM_DESTROY_FAILED, &why);
+            call_fail_why(call, VDSM_RECOVERY_IN_PROGRESS, &why);
     } else {
         vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
         vm_release(vm);
@@ -101,6 +108,41 @@ void vm_destroy(Call *call)
 
 // ---- shutdown, reset
 
+// The guest's agent knows how to end in good order; ACPI asks whoever listens.
+static int domain_ask(virDomainPtr domain, Vm *vm, bool reboot, bool force)
+{
+    int result = -1;
+    vms_lock(vm->vms);
+    bool agent = vm->guest_agent;
+    vms_unlock(vm->vms);
+    if (agent)
+        result = reboot ? virDomainReboot(domain, VIR_DOMAIN_REBOOT_GUEST_AGENT)
+                        : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT);
+    if (result < 0)
+        result = reboot ? virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
+                        : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
+    if (result < 0 && force)
+        result = reboot ? virDomainReset(domain, 0) : virDomainDestroy(domain);
+    return result;
+}
+
+static void vm_mark_shutdown(Vm *vm, bool by_manager)
+{
+    vms_lock(vm->vms);
+    vm->admin_shutdown = by_manager;
+    vms_unlock(vm->vms);
+    vm_save(vm);
+}
+
+static void vm_set_deadline(Vm *vm, const Call *call)
+{
+    int64_t seconds = call_integer(call, "timeout", vms_agent(vm->vms)->config.shutdown_seconds) +
+                      call_integer(call, "delay", 0);
+    vms_lock(vm->vms);
+    vm->shutdown_deadline_ms = clock_monotonic_ms() + seconds * 1000;
+    vms_unlock(vm->vms);
+}
+
 void vm_shutdown(Call *call)
 {
     Vm *vm = call_vm(call);
@@ -110,35 +152,18 @@ void vm_shutdown(Call *call)
             vm_unref(vm);
         return;
     }
-    bool reboot = call_bool(call, "reboot", false);
-    vms_lock(vm->vms);
-    bool agent = vm->guest_agent;
-    vms_unlock(vm->vms);
-    // The guest's agent knows how to end in good order; ACPI asks whoever listens.
-    int result = -1;
-    if (agent)
-        result = reboot ? virDomainReboot(domain, VIR_DOMAIN_REBOOT_GUEST_AGENT)
-                        : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT);
-    if (result < 0)
-        result = reboot ? virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
-                        : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
-    if (result < 0 && call_bool(call, "force", false))
-        result = reboot ? virDomainReset(domain, 0) : virDomainDestroy(domain);
-    hypervisor_domain_done(call_agent(call)->hypervisor, domain);
-    if (result < 0) {
+    bool reboot = call_bool(call, "reboot", false), before = vm->admin_shutdown;
+    vm_mark_shutdown(vm, !reboot); // first: the guest may end while nobody watches
+    if (domain_ask(domain, vm, reboot, call_bool(call, "force", false))) {
+        if (!libvirt_is_lost())
+            vm_mark_shutdown(vm, before);
         call_libvirt_failed(call, VDSM_UNEXPECTED, "The guest could not be asked to shut down.");
-        vm_unref(vm);
-        return;
+    } else {
+        vm_set_deadline(vm, call);
+        vm_set_status(vm, reboot ? VM_REBOOTING : VM_POWERING_DOWN);
+        call_ok(call);
     }
-    int64_t seconds = call_integer(call, "timeout", vms_agent(vm->vms)->config.shutdown_seconds);
-    vms_lock(vm->vms);
-    vm->admin_shutdown = !reboot;
-    vm->shutdown_deadline_ms =
-        clock_monotonic_ms() + (seconds + call_integer(call, "delay", 0)) * 1000;
-    vms_unlock(vm->vms);
-    vm_save(vm);
-    vm_set_status(vm, reboot ? VM_REBOOTING : VM_POWERING_DOWN);
-    call_ok(call);
+    hypervisor_domain_done(call_agent(call)->hypervisor, domain);
     vm_unref(vm);
 }
 

@@ -44,6 +44,18 @@ const Xml *vm_xml_device_metadata(const Xml *metadata, const char *type, const c
     return NULL;
 }
 
+bool vm_xml_uses_image(const Xml *devices, const char *image)
+{
+    XML_EACH(devices, device) {
+        const Xml *source = xml_child(device, "source");
+        const char *file = source ? xml_attribute(source, "file") : NULL;
+        const char *place = source && !file ? xml_attribute(source, "dev") : file;
+        if (!strcmp(device->name, "disk") && place && strstr(place, image))
+            return true;
+    }
+    return false;
+}
+
 static Xml *own_child(Xml *parent, const char *name)
 {
     return (Xml *)xml_child(parent, name);

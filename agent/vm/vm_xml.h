@@ -24,3 +24,5 @@ const char *vm_xml_text(const Xml *metadata, const char *name);
 void vm_xml_adapt(Arena *arena, Xml *root, const VmXmlHost *host);
 // Points a disk element to a file.
 void vm_xml_set_disk_file(Arena *arena, Xml *disk, const char *path, bool qcow2);
+// Whether a disk or CD among the devices is a volume of the image.
+bool vm_xml_uses_image(const Xml *devices, const char *image);

@@ -10,19 +10,21 @@
 
 #include "agent/guest/guest_agent.h"
 #include "agent/rpc/server.h"
-#include "agent/storage/storage.h"
 #include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_create.h"
 #include "agent/vm/vm_pause.h"
 #include "agent/vm/vm_stats.h"
+#include "agent/vm/vm_volumes.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 
-enum { RECORD_MAX = 4 * 1024 * 1024, TICK_MS = 1000 };
+enum { RECORD_MAX = 4 * 1024 * 1024, TICK_MS = 1000, STARTING_MS = 10000 };
 
 struct Vms {
     Agent *agent;
     uv_mutex_t lock;
+    uv_mutex_t record_lock; // writing a record and removing it; taken before `lock`
     Map by_id;
     uv_timer_t tick;
 };
@@ -58,20 +60,6 @@ Agent *vms_agent(const Vms *vms)
 }
 
 // ---- records
-
-static void vm_volumes_done(Vm *vm)
-{
-    for (int i = 0; i < vm->volume_count; i++) {
-        free(vm->volumes[i].device);
-        free(vm->volumes[i].pool);
-        free(vm->volumes[i].domain);
-        free(vm->volumes[i].image);
-        free(vm->volumes[i].volume);
-    }
-    free(vm->volumes);
-    vm->volumes = NULL;
-    vm->volume_count = 0;
-}
 
 static void vm_free(Vm *vm)
 {
@@ -152,14 +140,30 @@ static char *vm_record_path(const Vm *vm)
 void vms_remove(Vm *vm)
 {
     AUTO_FREE char *path = vm_record_path(vm);
+    uv_mutex_lock(&vm->vms->record_lock);
     vms_lock(vm->vms);
     bool listed = map_get(&vm->vms->by_id, vm->id) == vm;
     if (listed)
         map_remove(&vm->vms->by_id, vm->id);
     vms_unlock(vm->vms);
-    unlink(path);
+    if (listed)
+        unlink(path);
+    uv_mutex_unlock(&vm->vms->record_lock);
     if (listed)
         vm_unref(vm);
+}
+
+bool vms_use_image(Vms *vms, const char *image)
+{
+    bool used = false;
+    vms_lock(vms);
+    MAP_EACH(&vms->by_id, slot) {
+        const Vm *vm = slot->value;
+        for (int i = 0; !used && i < vm->volume_count; i++)
+            used = vm->volumes[i].image && !strcmp(vm->volumes[i].image, image);
+    }
+    vms_unlock(vms);
+    return used;
 }
 
 static void vm_write_record(JsonWriter *writer, const Vm *vm)
@@ -175,18 +179,7 @@ static void vm_write_record(JsonWriter *writer, const Vm *vm)
     json_add_integer(writer, "exit_code", vm->exit_code);
     json_add_string(writer, "exit_message", vm->exit_message);
     json_add_string(writer, "payload", vm->payload);
-    json_key(writer, "volumes");
-    json_open(writer, '[');
-    for (int i = 0; i < vm->volume_count; i++) {
-        json_open(writer, '{');
-        json_add_string(writer, "device", vm->volumes[i].device);
-        json_add_string(writer, "pool", vm->volumes[i].pool);
-        json_add_string(writer, "domain", vm->volumes[i].domain);
-        json_add_string(writer, "image", vm->volumes[i].image);
-        json_add_string(writer, "volume", vm->volumes[i].volume);
-        json_close(writer, '}');
-    }
-    json_close(writer, ']');
+    vm_write_volumes(writer, vm);
     json_close(writer, '}');
 }
 
@@ -195,11 +188,13 @@ void vm_save(Vm *vm)
     AUTO_STRBUF text = {0};
     JsonWriter writer = {.out = &text};
     AUTO_FREE char *path = vm_record_path(vm);
+    uv_mutex_lock(&vm->vms->record_lock);
     vms_lock(vm->vms);
     bool listed = map_get(&vm->vms->by_id, vm->id) == vm;
     vm_write_record(&writer, vm);
     vms_unlock(vm->vms);
     int result = listed ? file_write_atomic(path, text.data, text.length, 0600) : 0;
+    uv_mutex_unlock(&vm->vms->record_lock);
     if (result)
         log_error("vm.record", LOG_ID("vm", vm->id), "The record %s can't be written: %s", path,
                   strerror(-result));
@@ -228,33 +223,8 @@ static Vm *vm_load(Vms *vms, const char *path)
     vm->exit_code = (int)json_get_integer(record, "exit_code", 0);
     vm->exit_message = memory_string(json_get_string(record, "exit_message"));
     vm->payload = memory_string(json_get_string(record, "payload"));
-    const Json *volumes = json_get(record, "volumes");
-    vm->volumes = NEW_ARRAY(VmVolume, volumes ? volumes->count : 0);
-    JSON_EACH(volumes, volume)
-        vm->volumes[vm->volume_count++] =
-            (VmVolume){memory_string(json_get_string(volume, "device")),
-                       memory_string(json_get_string(volume, "pool")),
-                       memory_string(json_get_string(volume, "domain")),
-                       memory_string(json_get_string(volume, "image")),
-                       memory_string(json_get_string(volume, "volume"))};
+    vm_read_volumes(vm, json_get(record, "volumes"));
     return vm;
-}
-
-void vm_release(Vm *vm)
-{
-    vms_lock(vm->vms);
-    VmVolume *volumes = TAKE(vm->volumes);
-    int count = vm->volume_count;
-    vm->volume_count = 0;
-    AUTO_FREE char *payload = TAKE(vm->payload);
-    vms_unlock(vm->vms);
-    Vm taken = {.volumes = volumes, .volume_count = count};
-    for (int i = 0; i < count; i++)
-        storage_teardown(vm->vms->agent->storage, volumes[i].domain, volumes[i].image,
-                         volumes[i].volume);
-    vm_volumes_done(&taken);
-    if (payload)
-        unlink(payload);
 }
 
 // ---- states
@@ -552,6 +522,7 @@ static void vm_tick(Vm *vm)
         vm_set_status(vm, VM_UP);
     if (ignored) // the manager sees it running again and tells its user
         vm_set_status(vm, VM_UP);
+    vm_decide_launch(vm);
     vm_pause_tick(vm);
     guest_agent_tick(vm);
 }
@@ -587,9 +558,29 @@ static void vms_load_records(Vms *vms)
         closedir(stream);
 }
 
-static void vm_recover(Vm *vm, virDomainPtr domain)
+// libvirt died while it was starting the domain, and has not got rid of it since: then there may be
+// no QEMU at all, and nobody would ever notice. A start that goes on is given its time.
+static bool domain_is_ruin(virDomainPtr domain)
 {
     int state = 0, reason = 0;
+    for (int waited = 0; waited < STARTING_MS; waited += 100) {
+        if (virDomainGetState(domain, &state, &reason, 0) < 0)
+            return true; // it has gone
+        if (state != VIR_DOMAIN_PAUSED || reason != VIR_DOMAIN_PAUSED_STARTING_UP)
+            return false;
+        uv_sleep(100);
+    }
+    log_warn("vm.ruin", LOG_NONE, "%s has been half started for %d s; it is ended.",
+             virDomainGetName(domain), STARTING_MS / 1000);
+    virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
+    return true;
+}
+
+void vm_recover(Vm *vm, virDomainPtr domain)
+{
+    int state = 0, reason = 0;
+    if (domain_is_ruin(domain))
+        return; // whoever looks for it next finds that it is down
     virDomainGetState(domain, &state, &reason, 0);
     vm_refresh_xml(vm, domain);
     if (state == VIR_DOMAIN_PAUSED)
@@ -628,6 +619,7 @@ static void vms_recover_domain(Vms *vms, virDomainPtr domain)
     if (!vm)
         return;
     vm_recover(vm, domain);
+    vm_settle_volumes_of(vm, domain, true);
     vm_unref(vm);
 }
 
@@ -670,9 +662,11 @@ Vms *vms_new(Agent *agent)
     AUTO_FREE char *folder = memory_format("%s/vms", agent->config.state_directory);
     vms->agent = agent;
     uv_mutex_init(&vms->lock);
+    uv_mutex_init(&vms->record_lock);
     uv_timer_init(agent->loop, &vms->tick);
     vms->tick.data = vms;
     directory_make(folder, 0700);
+    directory_drop_unfinished(folder);
     vms_load_records(vms);
     return vms;
 }

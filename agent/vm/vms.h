@@ -61,10 +61,11 @@ typedef struct VmEvent {
     char id[UUID_SIZE];
 } VmEvent;
 
-// A drive whose volume we have prepared and must tear down.
+// A drive whose volume we have prepared, or are about to, and must tear down; see vm_volumes.h.
 typedef struct VmVolume {
     char *device;                         // "vda"
     char *pool, *domain, *image, *volume; // UUIDs
+    bool changing;                        // a verb is plugging or changing it just now
 } VmVolume;
 
 typedef struct VmRates VmRates;
@@ -82,6 +83,7 @@ typedef struct Vm {
     char *exit_message, *pause_code;
     int64_t started_ms; // wall
     bool launching, admin_shutdown, reboot_wanted, guest_agent, seen_down, recovered;
+    bool doubtful, deciding;      // libvirt was lost while it started: vm_decide_launch()
     int64_t shutdown_deadline_ms; // monotonic, 0: none
     char *xml;                    // as the manager sent it
     char *live_xml;               // libvirt's, refreshed when devices change
@@ -90,7 +92,7 @@ typedef struct Vm {
     int64_t watchdog_time;
     VmVolume *volumes;
     int volume_count;
-    char *payload;  // path of the made CD image
+    char *payload;  // path of the made CD image, or of the one to be made
     char *client;   // address of who has the console open
     VmRates *rates; // last sample of statistics
     VmGuest *guest; // what the guest agent told
@@ -132,12 +134,14 @@ void vm_set_down(Vm *vm, VmExit exit, const char *message);
 // A paused guest runs again.
 void vm_set_awake(Vm *vm);
 void vm_save(Vm *vm);
+// The record's VM runs as this domain, whatever was known of it.
+void vm_recover(Vm *vm, virDomainPtr domain);
 // Reads the domain's XML from libvirt and renews live_xml and hash.
 void vm_refresh_xml(Vm *vm, virDomainPtr domain);
 Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml);
 void vms_remove(Vm *vm);
-// Tears down volumes and files of a stopped VM. Blocks.
-void vm_release(Vm *vm);
+// Whether any VM's record names the image.
+bool vms_use_image(Vms *vms, const char *image);
 // Members of VM statistics that are cheap: status, exit, displays. The lock is held.
 void vm_write_status(JsonWriter *writer, const Vm *vm);
 // The moment of the answer: managers order by it what they hear about a VM.

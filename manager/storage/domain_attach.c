@@ -202,7 +202,9 @@ static void join_asked(Operation *operation, const Json *result, const Fail *why
         step_fail(operation, why);
         return;
     }
-    if (domain_info_in_pool(result, pool) && master == context_first(operation)) {
+    // A domain that joins others is in the pool only when its manager has it in its list too, which
+    // comes after the domain's own metadata: that one is asked in any case.
+    if (context_first(operation) && domain_info_in_pool(result, pool) && master) {
         joined(operation);
         return;
     }

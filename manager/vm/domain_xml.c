@@ -408,7 +408,8 @@ static void write_nic(XmlWriter *writer, const DomainNic *nic, int boot_order)
     xml_add_empty(writer, "link", "state", up ? "up" : "down", NULL);
     xml_add_empty(writer, "alias", "name", alias, NULL);
     write_boot(writer, boot_order);
-    xml_add_empty(writer, "rom", "bar", boot_order ? "on" : "off", NULL);
+    // bar="off" alone would keep the ROM's file, with which QEMU plugs nothing into a running guest.
+    xml_add_empty(writer, "rom", boot_order ? "bar" : "enabled", boot_order ? "on" : "no", NULL);
     xml_close(writer);
 }
 

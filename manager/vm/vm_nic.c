@@ -8,6 +8,7 @@
 #include "manager/rest/reply.h"
 #include "manager/vm/vm_call.h"
 #include "manager/vm/vm_devices.h"
+#include "manager/vm/vm_nic_update.h"
 #include "manager/vm/vm_plug.h"
 #include "rest_handlers.h"
 
@@ -331,53 +332,29 @@ static int nic_merge(Request *request, Arena *arena, const Entity *vm, ApiNic *n
     return result ? result : take_mac(request, arena, vm, nic, wanted);
 }
 
-static const VmVerb update_verb = {"edit an interface of", "VM.updateDevice", ~UINT64_C(0),
-                                   EVENT_NONE};
-
-typedef struct NicUpdate {
-    Change *change;
-    char *path;
-} NicUpdate;
-
-static void update_told(Request *request, Entity *vm, const Json *result)
+static void update_stored(Request *request, Entity *vm, const ApiNic *now, const ApiNic *wanted)
 {
-    const char *id = request_id(request, 1);
-    const ApiNic *wanted = request->scratch;
     Change *change = change_new(request->manager, &request->cause);
     ApiDocument *draft = change_edit(change, vm);
-    ApiNic *nic = vm_find_nic(draft->object, id);
-    (void)result;
-    if (!nic || nic_merge(request, &draft->arena, vm, nic, wanted)) {
-        if (!nic)
-            fail_set(&request->why, FAIL_NOT_FOUND, "The network interface was removed meanwhile.");
+    ApiNic *nic = vm_find_nic(draft->object, now->id);
+    if (nic_merge(request, &draft->arena, vm, nic, wanted)) {
         change_cancel(change);
         reply_fail(request);
         return;
     }
     event_add(change, request->method->event, &(EventFacts){.vm = vm, .name = nic->name});
-    AUTO_FREE char *path = memory_format("/vms/%s/nics/%s", vm->id, id);
+    AUTO_FREE char *path = memory_format("/vms/%s/nics/%s", vm->id, now->id);
     commit_and_show(request, change, 200, path);
 }
 
-// The running guest's cable and network; then the configuration.
-static void tell_host(Request *request, Entity *vm, const ApiNic *nic)
+// The running guest's cable and network first; the configuration follows.
+static void update_running(Request *request, Entity *vm, const ApiNic *next)
 {
-    const char *bridge = vm_nic_bridge(request->manager, nic);
-    AUTO_FREE char *alias = memory_format("ua-%s", nic->id);
-    StrBuf params = {0};
-    JsonWriter writer;
-    vm_call_params(&writer, &params, vm);
-    json_key(&writer, "params");
-    json_open(&writer, '{');
-    json_add_string(&writer, "deviceType", "interface");
-    json_add_string(&writer, "alias", alias);
-    json_add_string(&writer, "macAddr", nic->mac->address);
-    json_add_bool(&writer, "linkActive", bridge && nic->linked != API_FALSE);
-    if (bridge)
-        json_add_string(&writer, "network", bridge);
-    json_close(&writer, '}');
-    json_close(&writer, '}');
-    vm_call(request, vm, &update_verb, &params, update_told);
+    const char *operation;
+    Change *change = change_new(request->manager, &request->cause);
+    AUTO_FREE char *path = memory_format("/vms/%s/nics/%s", vm->id, next->id);
+    nic_plan_update(change, vm, next, &operation);
+    commit_and_wait(request, change, operation, 200, path);
 }
 
 // Plugging and unplugging by PUT goes the way of the actions.
@@ -414,13 +391,12 @@ void vm_nic_update(Request *request)
         reply_fail(request);
         return;
     }
-    request->scratch = request->body;
     if (vm_runs(vm) && now->plugged != next->plugged)
         update_plug(request, vm, now, next->plugged == API_TRUE);
     else if (vm_runs(vm) && now->plugged == API_TRUE)
-        tell_host(request, vm, next);
+        update_running(request, vm, next);
     else
-        update_told(request, vm, NULL);
+        update_stored(request, vm, now, wanted);
 }
 
 // ---- plugging, removing

@@ -404,6 +404,10 @@ class FakeHost(StorageVerbs):
         vm["hash"] += "1"
         return {}
 
+    def VM_updateDevice(self, parameters):
+        self._vm(parameters)["hash"] += "1"
+        return {}
+
     VM_hotplugNic, VM_hotunplugNic = VM_hotplugDisk, VM_hotunplugDisk
 
     def VM_setNumberOfCpus(self, parameters):

@@ -318,6 +318,21 @@ def check_nic_unplug(lab, done):
          "false" if done else "true")
 
 
+def nic_linked(lab):
+    nic_plugged(lab)
+    lab.manager.put(vm(lab, "nics", lab.facts["nic"]), {"linked": "true"})
+    lab.wait_ended()
+
+
+def begin_nic_update(lab):
+    lab.manager.put(vm(lab, "nics", lab.facts["nic"]), {"linked": "false"})
+
+
+def check_nic_update(lab, done):
+    same(lab.manager.get(vm(lab, "nics", lab.facts["nic"]))["linked"],
+         "false" if done else "true")
+
+
 def begin_disk_add_live(lab):
     lab.facts["disk_name"] = lab.name("disk")
     lab.manager.post(vm(lab, "diskattachments"), {
@@ -463,6 +478,8 @@ SCENARIOS = [
              setup=first_domain, prepare=up_with_plugged),
     Scenario("device_unplug", "nic", begin_nic_unplug, check_nic_unplug, quick=False,
              setup=first_domain, prepare=nic_plugged),
+    Scenario("nic_update", "link", begin_nic_update, check_nic_update, setup=first_domain,
+             prepare=nic_linked, faults={"update": refuse("VM.updateDevice", 56)}),
     Scenario("vm_cpus", "plain", begin_cpus, check_size(0, 1), setup=first_domain,
              prepare=small_again, faults={"set": refuse("VM.setNumberOfCpus", 60)}),
     Scenario("vm_memory", "plain", begin_memory, check_size(1, 256 << 20), setup=first_domain,

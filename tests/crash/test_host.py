@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
 # time limit: 900 s
-"""A real host whose agent and libvirtd die by kill -9 around the steps of operations.
+"""A real host whose agent and libvirtd die by kill -9 around the steps of what they are asked.
 
-VIREO_CRASH_FULL=1 kills at more moments."""
+VIREO_CRASH_FULL=1 kills both around every act of every kind; see host_kinds.py."""
 
 import os
 import signal
-import subprocess
 import time
 import unittest
 
-from host_lab import GIB, GUEST, HostTest, RestFault
+from crash_control import VICTIMS, Point
+from death_lab import DeathLab
+from host_kinds import KINDS
+from host_lab import GIB, HostTest
 
 FULL = bool(os.environ.get("VIREO_CRASH_FULL"))
-RUNS = ("powering_up", "up")  # it is "up" when its guest agent has spoken
-# Seconds from the request to the death.
-MOMENTS = (0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8) if FULL else (0, 0.1)
+OTHERS_ACT = ("vir", "spawn")
+DELAYS = (5, 30, 100)
 
 
 class StorageLifeTest(HostTest):
@@ -102,131 +103,31 @@ class LocalLifeTest(HostTest):
         self.check_agreement()
 
 
-class DeathTest(HostTest):
-    @classmethod
-    def setUpClass(cls):
-        subprocess.run([cls_builder(), GUEST], check=True, stdout=subprocess.DEVNULL)
-        super().setUpClass()
-        cls.give_kernel(cls)
+class DeathTest(DeathLab):
+    """One test for each kind; see host_kinds.py."""
 
-    def kill_agent(self):
-        self.host.kill_agent()
-        self.host.start_agent()
+    def every_point(self, kind):
+        """Both die at every act; where others act for the agent, also while and after they do."""
+        acts = self.count_acts(kind)
+        self.assertTrue(acts)
+        for victim in VICTIMS:
+            for number, (name, _) in enumerate(acts, 1):
+                yield Point(victim, "before", number)
+                if name.startswith(OTHERS_ACT):
+                    yield from (Point(victim, "during", number, delay_ms=delay) for delay in DELAYS)
+                    yield Point(victim, "after", number)
 
-    def kill_libvirtd(self):
-        self.host.kill_libvirtd()
-        self.host.start_libvirtd()
-
-    def kill_manager(self):
-        self.centre.manager.kill()
-        self.centre.manager.start()
-        type(self).rest = self.centre.manager.login()
-
-    def deaths(self, begin, check, killers=("agent", "libvirtd", "manager"), moments=MOMENTS):
-        """Every death at every moment after the request was answered."""
-        for who in killers:
-            for moment in moments:
-                with self.subTest(killed=who, after=moment):
-                    self.wait_host()
-                    what = begin()
-                    time.sleep(moment)
-                    getattr(self, f"kill_{who}")()
-                    self.wait_host()
-                    self.check_agreement()
-                    check(what)
-
-    def test_disk_add(self):
-        self.deaths(self.add_disk, self.wait_disk, ("agent", "manager"))
-
-    def test_disk_remove(self):
-        def begin():
-            disk = self.wait_disk(self.add_disk(format="raw", sparse="false"))
-            self.rest.delete(f"/disks/{disk}")
-            return disk
-        self.deaths(begin, lambda disk: self.assertTrue(self.is_gone(f"/disks/{disk}")),
-                    ("agent", "manager"))
-
-    def test_disk_resize(self):
-        def begin():
-            disk = self.wait_disk(self.add_disk())
-            self.rest.put(f"/disks/{disk}", {"provisioned_size": str(GIB)})
-            return disk
-        self.deaths(begin, lambda disk: self.assertEqual(
-            self.rest.get(f"/disks/{disk}")["provisioned_size"], str(GIB)), ("agent", "manager"))
-
-    def test_domain_attach(self):
-        def begin():
-            domain = self.add_domain()
-            self.rest.post(self.attached(), {"id": domain})
-            return domain
-
-        def check(domain):
-            self.wait(lambda: self.status(self.attached(domain)) == "active", "domain active")
-            self.rest.post(self.attached(domain) + "/deactivate")
-            self.wait(lambda: self.status(self.attached(domain)) == "maintenance", "maintenance")
-            self.rest.delete(self.attached(domain))
-            self.wait(lambda: self.is_gone(self.attached(domain)), "domain detached")
-        self.deaths(begin, check, ("agent", "manager"))
-
-    def test_vm_start_and_stop(self):
-        """A start may fail when its host's programs die, but then nothing of it is left."""
-        vm = self.add_vm([self.wait_disk(self.add_disk())])
-
-        def start():
-            if self.status(f"/vms/{vm}") != "down":
-                self.rest.post(f"/vms/{vm}/stop")
-                self.wait(lambda: self.status(f"/vms/{vm}") == "down", "VM down")
-            self.rest.post(f"/vms/{vm}/start")
-
-        def is_settled(_):
-            self.wait(lambda: self.status(f"/vms/{vm}") in (*RUNS, "down"), "VM up or down")
-            self.check_agreement()
-        self.deaths(start, is_settled)
-
-        def stop():
-            if self.status(f"/vms/{vm}") == "down":
-                self.start_vm(vm, RUNS)
-            self.wait_ended()
-            self.rest.post(f"/vms/{vm}/stop")
-        self.deaths(stop, lambda _: self.wait(lambda: self.status(f"/vms/{vm}") == "down", "down"),
-                    moments=MOMENTS[:-1])
-
-    def test_hotplug(self):
-        vm = self.add_vm()
-        disk = self.wait_disk(self.add_disk())
-        self.start_vm(vm)
-        time.sleep(8)  # until the guest lets go of devices
-
-        def attempt(begin):
-            try:
-                begin()
-            except RestFault:
-                pass
-
-        def plug():
-            rows = self.rest.list(f"/vms/{vm}/diskattachments")
-            body = {"active": "true"}
-            if rows:
-                attempt(lambda: self.rest.put(f"/vms/{vm}/diskattachments/{disk}", body))
-            else:
-                attempt(lambda: self.attach(vm, disk))
-        for who in ("agent", "libvirtd"):
-            with self.subTest(killed=who):
-                plug()
-                self.check_agreement()
-                attempt(lambda: self.rest.put(f"/vms/{vm}/diskattachments/{disk}",
-                                              {"active": "false"}))
-                getattr(self, f"kill_{who}")()
-                self.wait_host()
-                self.check_agreement()
-        self.rest.post(f"/vms/{vm}/stop")
-        self.wait(lambda: self.status(f"/vms/{vm}") == "down", "VM down")
-        self.check_agreement()
+    def check_kind(self, kind):
+        self.rounds(kind, list(self.every_point(kind)) if FULL else kind.points)
 
 
-def cls_builder():
-    return GUEST.parents[1] / "tests/guest/build"
+def add_tests():
+    for kind in KINDS:
+        setattr(DeathTest, f"test_{kind.name}",
+                lambda self, kind=kind: self.check_kind(kind))
 
+
+add_tests()
 
 if __name__ == "__main__":
     if os.geteuid():

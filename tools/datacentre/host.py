@@ -72,6 +72,7 @@ class Host:
         self.cgroup = f"vireo-{digest}"
         self.visible = [str(state), str(REPOSITORY), str(self.build_dir)]
         self.sandbox = self.libvirtd = self.agent = None
+        self.agent_environment = {}  # what the agent gets besides its own
         self.programs = []
         self.first_process = 0
         self.record = {}
@@ -263,8 +264,9 @@ class Host:
         return (self.directory / AGENT_STATE[1:] / "pki/agent.crt").exists()
 
     def start_agent(self):
-        self.agent = self.start_program([self.build_dir / "agent/vireo-agent", "--config",
-                                         self._agent_config()], "agent")
+        words = [f"{name}={value}" for name, value in self.agent_environment.items()]
+        self.agent = self.start_program(["env", *words, self.build_dir / "agent/vireo-agent",
+                                         "--config", self._agent_config()], "agent")
 
     def stop_agent(self):
         stop_program(self.agent)
