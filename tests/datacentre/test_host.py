@@ -104,6 +104,16 @@ class HostTest(unittest.TestCase):
         return json.loads(answer)["return"]
 
 
+class StopTest(HostTest):
+    def test_a_stopped_program_does_not_hold_the_host(self):
+        host = self.host()
+        host.signal("libvirtd", signal.SIGSTOP)
+        starter = pathlib.Path(f"/proc/{host.libvirtd.pid}/stat")
+        wait_until(lambda: starter.read_text().rsplit(")")[1].split()[0] == "T", 10, "the stop")
+        host.kill()
+        self.assert_nothing_left(host)
+
+
 class GuestTest(HostTest):
     @classmethod
     def setUpClass(cls):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import time
 
 from . import syscalls
@@ -69,6 +70,15 @@ def mount_own(target, unified):
             named = controllers.startswith("name=")
             syscalls.mount("cgroup", f"{target}/{folder}", "cgroup",
                            data=f"none,{controllers}" if named else controllers)
+
+
+def wake(name):
+    """nsenter stops itself with its program; stopped, it keeps that as a zombie for ever."""
+    for number in process_files(name)[0].read_text().split():
+        try:
+            os.kill(int(number), signal.SIGCONT)
+        except ProcessLookupError:
+            continue
 
 
 def remove(name, seconds=5):

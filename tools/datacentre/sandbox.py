@@ -145,6 +145,7 @@ def main():
                 wait_for_end(process, stop)
     finally:
         os.kill(process, signal.SIGKILL)
+        cgroup.wake(config["cgroup"])
         os.waitpid(process, 0)
         if internet:
             internet.kill()
