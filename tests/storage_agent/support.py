@@ -165,11 +165,14 @@ class StorageTest(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.mkdtemp(prefix="vireo-storage-")
         os.chmod(self.directory, 0o755)
-        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.addCleanup(self.remove_directory)
         self.agent = Agent(self.directory, *self.options)
         self.addCleanup(self.agent.stop)
         self.local = self.directory + "/local"
         os.mkdir(self.local)
+
+    def remove_directory(self):
+        shutil.rmtree(self.directory)
 
     def refused(self, code, method, **parameters):
         with self.assertRaises(CallError) as caught:

@@ -1,6 +1,7 @@
 """Shared storage: mounts, the owner of files, leases. In a mount space of its own; needs root."""
 import ctypes
 import os
+import pathlib
 import struct
 import sys
 import time
@@ -9,7 +10,7 @@ import uuid
 from support import (MIB, StorageTest, ZERO, body, main, metadata, modes, read, seal_is_right,
                      tree)
 
-CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x4000, 0x40000, 2
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,6 +39,14 @@ def leader(magic, version, hosts, maximum, space, name, io_timeout):
 
 class Shared(StorageTest):
     options = ("storage_user=vdsm", "storage_group=36")
+
+    def remove_directory(self):
+        """What the agent has mounted stays so, in the namespace of this test, when it ends."""
+        mounts = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+        for path in reversed(mounts):
+            if path.startswith(self.directory):
+                LIBC.umount2(path.encode(), MNT_DETACH)
+        super().remove_directory()
 
     def setUp(self):
         super().setUp()
@@ -315,7 +324,7 @@ class Shared(StorageTest):
             self.assertEqual(info["dominfo"][second]["status"], "Active")
         finally:
             os.close(fuse)  # the kernel gives up waiting
-            LIBC.umount2(hung.encode(), 2)
+            LIBC.umount2(hung.encode(), MNT_DETACH)
 
 
 own_mounts()
