@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Qcow2Header header = {.version = 77}, untouched = header;
-    AUTO_FREE unsigned char *head = memory_bytes(data, size);
+    AUTO_FREE unsigned char *head = (unsigned char *)memory_bytes(data, size);
     if (!qcow2_header_parse(head, size, &header)) {
         if (memcmp(&header, &untouched, sizeof(header)))
             abort();
