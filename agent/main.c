@@ -17,6 +17,7 @@
 #include "agent/report/host_report.h"
 #include "agent/rpc/server.h"
 #include "agent/storage/storage.h"
+#include "agent/vm/half_start.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vms.h"
 #include "base/file.h"
@@ -30,6 +31,9 @@ static const PageRow commands[] = {
     {"[--config FILE] [--set NAME=VALUE]...", "Run."},
     {"enrol --manager URL --token TOKEN [--fingerprint SHA256] [--name NAME] [--address ADDRESS]",
      "Join a manager; run once, before the agent. The manager tells TOKEN: vireo host token."},
+    {"forget-starts",
+     "Make libvirt forget the virtual machines that it was starting when it was killed; run before "
+     "each start of libvirtd, by its unit."},
     {"--check-config", "Judge the configuration and exit."},
     {"--sample-config", "Print all options with their defaults."},
     {"--version", "Print the version."},
@@ -142,11 +146,23 @@ static int agent_run(Agent *agent)
     return 0;
 }
 
+static int agent_forget_starts(void)
+{
+    AUTO_FAIL why = {0};
+    if (!half_starts_forget(LIBVIRT_STATUS_FOLDER, &why))
+        return 0;
+    AUTO_FREE char *text = fail_text(&why);
+    log_error("vm.half_start", LOG_NONE, "%s", text);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     Agent agent = {0};
     AUTO_FAIL why = {0};
     log_init("vireo-agent");
+    if (argc == 2 && !strcmp(argv[1], "forget-starts"))
+        return agent_forget_starts();
     bool enrol = argc > 1 && !strcmp(argv[1], "enrol");
     EnrolOptions request = {0};
     if (enrol && enrol_parse(&request, &argc, argv, &why)) {

@@ -20,6 +20,8 @@
 #include "base/log.h"
 #include "base/spawn.h"
 
+enum { LASTING_DOUBTS = 10 };
+
 typedef struct Launch {
     uv_work_t work;
     Vm *vm; // a reference
@@ -257,13 +259,23 @@ static void vm_decide_run(uv_work_t *work)
         vm_recover(vm, domain);
     hypervisor_domain_done(hypervisor, domain);
     if (absent.code == FAIL_NOT_FOUND) {
-        fail_set(&launch->why, FAIL_HOST, "libvirt ended while it was starting VM %s.", vm->name);
+        fail_set(&launch->why, FAIL_HOST,
+                 "The start of VM %s was broken off: libvirt or the agent "
+                 "ended meanwhile.",
+                 vm->name);
         vm_launch_failed(vm, &launch->why);
     }
     vms_lock(vm->vms);
     vm->deciding = false;
     vm->doubtful = vm->status == VM_WAIT_FOR_LAUNCH;
+    vm->doubts += domain && vm->doubtful;
+    bool lasting = vm->doubtful && vm->doubts == LASTING_DOUBTS;
     vms_unlock(vm->vms);
+    if (lasting)
+        log_warn("vm.start", LOG_ID("vm", vm->id),
+                 "libvirt has been starting %s for %d s and does not end it. Restart libvirtd: "
+                 "before it starts, \"vireo-agent forget-starts\" must run.",
+                 vm->name, LASTING_DOUBTS);
 }
 
 static void vm_launch_run(uv_work_t *work)
@@ -292,7 +304,7 @@ void vm_decide_launch(Vm *vm)
 {
     Agent *agent = vms_agent(vm->vms);
     vms_lock(vm->vms);
-    bool decides = vm->doubtful && !vm->deciding;
+    bool decides = vm->doubtful && !vm->deciding && !vm->launching;
     vm->deciding |= decides;
     vm->references += decides;
     vms_unlock(vm->vms);

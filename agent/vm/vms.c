@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-enum { RECORD_MAX = 4 * 1024 * 1024, TICK_MS = 1000, STARTING_MS = 10000 };
+enum { RECORD_MAX = 4 * 1024 * 1024, TICK_MS = 1000 };
 
 struct Vms {
     Agent *agent;
@@ -331,6 +331,17 @@ void vm_set_down(Vm *vm, VmExit exit, const char *message)
     vm_announce(vm);
 }
 
+void vm_set_awake(Vm *vm)
+{
+    vms_lock(vm->vms);
+    VmStatus before = vm->status;
+    free(vm->pause_code);
+    vm->pause_code = NULL;
+    vms_unlock(vm->vms);
+    if (before == VM_PAUSED)
+        vm_set_status(vm, vm->guest_agent ? VM_UP : VM_POWERING_UP);
+}
+
 void vm_refresh_xml(Vm *vm, virDomainPtr domain)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -345,162 +356,6 @@ void vm_refresh_xml(Vm *vm, virDomainPtr domain)
     for (int i = 0; i < 20; i++)
         snprintf(vm->hash + 2 * i, 3, "%02x", digest[i]);
     vms_unlock(vm->vms);
-}
-
-// ---- events of libvirt, on the loop's thread
-
-static void vm_stopped(Vm *vm, int detail)
-{
-    static const struct {
-        int detail;
-        VmExit exit;
-        const char *message;
-    } rows[] = {
-        {VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, VM_EXIT_USER_SHUTDOWN,
-         "User shut down from within the guest"},
-        {VIR_DOMAIN_EVENT_STOPPED_DESTROYED, VM_EXIT_ADMIN_SHUTDOWN,
-         "Admin shut down from the manager"},
-        {VIR_DOMAIN_EVENT_STOPPED_CRASHED, VM_EXIT_GENERIC, "The guest crashed"},
-        {VIR_DOMAIN_EVENT_STOPPED_FAILED, VM_EXIT_LOST_QEMU, "QEMU ended unexpectedly"},
-    };
-    vms_lock(vm->vms);
-    bool admin = vm->admin_shutdown, launching = vm->launching, killed = vm_pause_kills(vm);
-    vms_unlock(vm->vms);
-    if (launching)
-        return; // the launcher has the better message
-    if (killed) {
-        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, "Its storage failed for too long");
-        return;
-    }
-    if (admin && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) {
-        vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
-        return;
-    }
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (rows[i].detail == detail) {
-            vm_set_down(vm, rows[i].exit, rows[i].message);
-            return;
-        }
-    vm_set_down(vm, VM_EXIT_GENERIC, "The guest stopped");
-}
-
-void vm_set_awake(Vm *vm)
-{
-    vms_lock(vm->vms);
-    VmStatus before = vm->status;
-    free(vm->pause_code);
-    vm->pause_code = NULL;
-    vms_unlock(vm->vms);
-    if (before == VM_PAUSED)
-        vm_set_status(vm, vm->guest_agent ? VM_UP : VM_POWERING_UP);
-}
-
-static void vm_resumed(Vm *vm)
-{
-    if (!vm_pause_end(vm))
-        vm_set_awake(vm);
-}
-
-static void vm_suspended(Vm *vm, int detail)
-{
-    vms_lock(vm->vms);
-    bool pausing = vm->status == VM_UP || vm->status == VM_POWERING_UP;
-    if (!vm->pause_code)
-        vm->pause_code =
-            memory_string(detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR ? "EOTHER" : "NOERR");
-    vms_unlock(vm->vms);
-    if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
-        vm_pause_begin(vm);
-    else {
-        vm_pause_forget(vm);
-        if (pausing && detail != VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
-            vm_set_status(vm, VM_PAUSED);
-    }
-}
-
-static void vm_lifecycle(Vm *vm, int event, int detail)
-{
-    switch (event) {
-    case VIR_DOMAIN_EVENT_STOPPED: vm_stopped(vm, detail); break;
-    case VIR_DOMAIN_EVENT_RESUMED: vm_resumed(vm); break;
-    case VIR_DOMAIN_EVENT_SUSPENDED: vm_suspended(vm, detail); break;
-    case VIR_DOMAIN_EVENT_CRASHED:
-        vm_set_down(vm, VM_EXIT_GENERIC, "The guest's operating system crashed");
-        break;
-    default: break;
-    }
-}
-
-static void vm_io_error(Vm *vm, const char *reason)
-{
-    static const struct {
-        const char *reason, *code;
-    } rows[] = {{"enospc", "ENOSPC"}, {"eio", "EIO"}, {"eperm", "EPERM"}};
-    const char *code = "EOTHER";
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (reason && !strcmp(rows[i].reason, reason))
-            code = rows[i].code;
-    vms_lock(vm->vms);
-    free(vm->pause_code);
-    vm->pause_code = memory_string(code);
-    vms_unlock(vm->vms);
-}
-
-static void vm_watchdog(Vm *vm, int action)
-{
-    static const char *const actions[] = {"none",     "pause", "reset",     "poweroff",
-                                          "shutdown", "debug", "inject-nmi"};
-    vms_lock(vm->vms);
-    free(vm->watchdog_action);
-    vm->watchdog_action =
-        memory_string((size_t)action < COUNT_OF(actions) ? actions[action] : "none");
-    vm->watchdog_time = clock_wall_ms() / 1000;
-    vms_unlock(vm->vms);
-}
-
-static void vm_agent_event(Vm *vm, int state)
-{
-    vms_lock(vm->vms);
-    vm->guest_agent = state == VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED;
-    vm->polled_ms = 0; // ask at once
-    bool booting = vm->status == VM_POWERING_UP || vm->status == VM_REBOOTING;
-    vms_unlock(vm->vms);
-    if (vm->guest_agent && booting)
-        vm_set_status(vm, VM_UP);
-}
-
-static void vm_graphics(Vm *vm, int phase, const char *address)
-{
-    vms_lock(vm->vms);
-    free(vm->client);
-    vm->client = phase == VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT ? NULL : memory_string(address);
-    vms_unlock(vm->vms);
-    vm_announce(vm);
-}
-
-void vms_event(Vms *vms, const VmEvent *event)
-{
-    Vm *vm = vms_get(vms, event->id);
-    if (!vm)
-        return;
-    switch (event->kind) {
-    case VM_EVENT_LIFECYCLE: vm_lifecycle(vm, event->event, event->detail); break;
-    case VM_EVENT_REBOOT:
-        vms_lock(vms);
-        vm->started_ms = vm->started_ms ? vm->started_ms : clock_wall_ms();
-        vm->admin_shutdown = false;
-        vm->shutdown_deadline_ms = 0;
-        vms_unlock(vms);
-        if (vm->status == VM_REBOOTING)
-            vm_set_status(vm, VM_POWERING_UP);
-        break;
-    case VM_EVENT_WATCHDOG: vm_watchdog(vm, event->event); break;
-    case VM_EVENT_IO_ERROR: vm_io_error(vm, event->text); break;
-    case VM_EVENT_GUEST_AGENT: vm_agent_event(vm, event->event); break;
-    case VM_EVENT_DEVICE_REMOVED: guest_agent_poll_soon(vm); break;
-    case VM_EVENT_GRAPHICS: vm_graphics(vm, event->event, event->text); break;
-    }
-    vm_unref(vm);
 }
 
 // ---- once a second
@@ -556,98 +411,6 @@ static void vms_load_records(Vms *vms)
     }
     if (stream)
         closedir(stream);
-}
-
-// libvirt died while it was starting the domain, and has not got rid of it since: then there may be
-// no QEMU at all, and nobody would ever notice. A start that goes on is given its time.
-static bool domain_is_ruin(virDomainPtr domain)
-{
-    int state = 0, reason = 0;
-    for (int waited = 0; waited < STARTING_MS; waited += 100) {
-        if (virDomainGetState(domain, &state, &reason, 0) < 0)
-            return true; // it has gone
-        if (state != VIR_DOMAIN_PAUSED || reason != VIR_DOMAIN_PAUSED_STARTING_UP)
-            return false;
-        uv_sleep(100);
-    }
-    log_warn("vm.ruin", LOG_NONE, "%s has been half started for %d s; it is ended.",
-             virDomainGetName(domain), STARTING_MS / 1000);
-    virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
-    return true;
-}
-
-void vm_recover(Vm *vm, virDomainPtr domain)
-{
-    int state = 0, reason = 0;
-    if (domain_is_ruin(domain))
-        return; // whoever looks for it next finds that it is down
-    virDomainGetState(domain, &state, &reason, 0);
-    vm_refresh_xml(vm, domain);
-    if (state == VIR_DOMAIN_PAUSED)
-        vm_pause_found(vm, domain);
-    VmStatus status = state == VIR_DOMAIN_PAUSED ? VM_PAUSED : VM_UP;
-    vms_lock(vm->vms);
-    // A domain that runs is no down VM, whatever the record says.
-    vm->status = vm->status == VM_DOWN ? VM_WAIT_FOR_LAUNCH : vm->status;
-    bool agent = vm->live_xml && strstr(vm->live_xml, "org.qemu.guest_agent.0") &&
-                 strstr(vm->live_xml, "state='connected'");
-    vm->guest_agent = agent;
-    vm->recovered = true;
-    vms_unlock(vm->vms);
-    log_info("vm.recover", LOG_ID("vm", vm->id), "%s is running.", vm->name);
-    vm_set_status(vm, status);
-}
-
-static bool domain_is_ours(virDomainPtr domain)
-{
-    char *text =
-        virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, "http://ovirt.org/vm/1.0", 0);
-    free(text);
-    return text != NULL;
-}
-
-static void vms_recover_domain(Vms *vms, virDomainPtr domain)
-{
-    char id[VIR_UUID_STRING_BUFLEN];
-    virDomainGetUUIDString(domain, id);
-    Vm *vm = vms_get(vms, id);
-    if (!vm && domain_is_ours(domain)) {
-        char *xml = virDomainGetXMLDesc(domain, 0);
-        vm = vms_add(vms, id, virDomainGetName(domain), xml ? xml : "");
-        free(xml);
-    }
-    if (!vm)
-        return;
-    vm_recover(vm, domain);
-    vm_settle_volumes_of(vm, domain, true);
-    vm_unref(vm);
-}
-
-void vms_recover(Vms *vms, virConnectPtr connection)
-{
-    virDomainPtr *domains = NULL;
-    int count = virConnectListAllDomains(connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-    for (int i = 0; i < count; i++) {
-        vms_recover_domain(vms, domains[i]);
-        virDomainFree(domains[i]);
-    }
-    free(domains);
-    if (count < 0)
-        return;
-    size_t total;
-    AUTO_FREE Vm **all = vms_all(vms, &total);
-    for (size_t i = 0; i < total; i++) {
-        virDomainPtr domain = virDomainLookupByUUIDString(connection, all[i]->id);
-        bool missing = !domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN &&
-                       all[i]->status != VM_DOWN && !all[i]->launching;
-        if (domain)
-            virDomainFree(domain);
-        if (missing)
-            vm_set_down(all[i], all[i]->admin_shutdown ? VM_EXIT_ADMIN_SHUTDOWN : VM_EXIT_LOST_QEMU,
-                        all[i]->admin_shutdown ? "Admin shut down from the manager"
-                                               : "The guest ended while nobody was watching");
-        vm_unref(all[i]);
-    }
 }
 
 void vms_recovered(Vms *vms)

@@ -83,7 +83,8 @@ typedef struct Vm {
     char *exit_message, *pause_code;
     int64_t started_ms; // wall
     bool launching, admin_shutdown, reboot_wanted, guest_agent, seen_down, recovered;
-    bool doubtful, deciding;      // libvirt was lost while it started: vm_decide_launch()
+    bool doubtful, deciding;      // nobody knows how its start ended: vm_decide_launch()
+    int doubts;                   // how often libvirt did not know either; once a second
     int64_t shutdown_deadline_ms; // monotonic, 0: none
     char *xml;                    // as the manager sent it
     char *live_xml;               // libvirt's, refreshed when devices change

@@ -288,10 +288,9 @@ def has_ticket(lab):
 
 VM_KINDS = (
     Kind("vm_start", cold_down, begin_start, is_cold(RUNS, ("down",)), undone=True,
-         # libvirtd killed during it is in the full matrix only: under load libvirt may then keep a
-         # domain in "starting up" that it can't destroy, and the VM stays undecided.
          points=(agent("before", "spawn"), agent("after", "virDomainCreateXML"),
-                 libvirtd("before", "virDomainCreateXML"))),
+                 libvirtd("before", "virDomainCreateXML"),
+                 libvirtd("during", "virDomainCreateXML"))),
     Kind("vm_stop", cold_runs, begin("stop"), is_cold(("down",), ()),
          points=(agent("after", "virDomainDestroyFlags"),
                  libvirtd("during", "virDomainDestroyFlags", 5))),

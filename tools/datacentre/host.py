@@ -209,6 +209,7 @@ class Host:
 
     def start_libvirtd(self):
         self._warm_cache()
+        self.exec([self.build_dir / "agent/vireo-agent", "forget-starts"])
         self.libvirtd = self.start_program(["/usr/sbin/libvirtd"], "libvirtd")
         process.wait_until(self._libvirtd_answers, 60, f"{self.name}: libvirtd")
         self._keep_cache()
