@@ -706,23 +706,35 @@ void operations_resume(Operations *operations)
     }
 }
 
-static void operations_watch_closed(uv_handle_t *handle)
+static void fail_stopping(Fail *why)
 {
-    Operations *operations = handle->data;
-    array_done(&operations->kinds);
-    map_done(&operations->by_id);
-    map_done(&operations->locks);
-    free(operations);
+    fail_set(why, FAIL_UNAVAILABLE,
+             "The manager is stopping; the operation goes on after its start.");
+}
+
+void operations_dismiss_waiters(Operations *operations)
+{
+    AUTO_FAIL why = {0};
+    fail_stopping(&why);
+    LIST_EACH(&operations->running, Operation, node, operation)
+        operation_tell_waiters(operation, &why);
+}
+
+void operations_stop(Operations *operations)
+{
+    AUTO_FAIL why = {0};
+    fail_stopping(&why);
+    LIST_EACH(&operations->running, Operation, node, operation)
+        operation_leave(operation, &why);
+    uv_close((uv_handle_t *)&operations->watch, NULL);
 }
 
 void operations_free(Operations *operations)
 {
-    AUTO_FAIL why = {0};
     if (!operations)
         return;
-    fail_set(&why, FAIL_UNAVAILABLE,
-             "The manager is stopping; the operation goes on after its start.");
-    LIST_EACH(&operations->running, Operation, node, operation)
-        operation_leave(operation, &why);
-    uv_close((uv_handle_t *)&operations->watch, operations_watch_closed);
+    array_done(&operations->kinds);
+    map_done(&operations->by_id);
+    map_done(&operations->locks);
+    free(operations);
 }

@@ -65,6 +65,11 @@ typedef struct Operations Operations;
 typedef enum LockMode { LOCK_SHARED, LOCK_EXCLUSIVE } LockMode;
 
 Operations *operations_new(Manager *manager);
+// Who waits for an end is told that the manager stops.
+void operations_dismiss_waiters(Operations *operations);
+// All operations are left where they are; answers that come late find none.
+void operations_stop(Operations *operations);
+// When the loop has ended.
 void operations_free(Operations *operations);
 // Kinds are known to the engine before the store is loaded.
 void operations_register(Operations *operations, const OperationKind *kind);
