@@ -136,7 +136,7 @@ int operation_check_free(Manager *manager, const char *object, LockMode mode, co
              noun[0] >= 'a' && noun[0] <= 'z' ? noun[0] - 'a' + 'A' : noun[0], noun + 1, name);
     fail_detail(why, "\"%s\" holds it since %lld s (step %lld of %d: %s)", title,
                 (long long)seconds, (long long)row->step.value + 1, holder->kind->count, step);
-    fail_hint(why, "Wait for job %s, or cancel it", holder->entity->id);
+    fail_hint(why, "Wait for job %s", holder->entity->id);
     fail_object(why, object);
     return fail_to_errno(FAIL_LOCKED);
 }
@@ -369,7 +369,7 @@ static void operation_advanced(const Fail *why, void *argument)
     Operation *operation = argument;
     operation->commits--;
     if (operation->closing || operation->commits)
-        return;             // a later change (a cancellation) decides how it goes on
+        return;             // a later change decides how it goes on
     if (fail_is_set(why)) { // the store is in trouble: the step stays, and is observed again
         log_warn("operation.store", LOG_ID("operation", operation->entity->id),
                  "The advance could not be stored; it will be tried again.");
