@@ -128,7 +128,8 @@ void operation_wake(Manager *manager, const char *object);
 // ---- from outside
 
 typedef void (*OperationEnded)(const Fail *why, void *argument);
-// `ended` is called once, also when the manager stops (then with UNAVAILABLE).
+// `ended` is called once, also when the manager stops (then with UNAVAILABLE), or when its undo takes
+// long (then with the failure).
 void operation_wait_end(Operation *operation, OperationEnded ended, void *argument);
 // Text with ${} filled from the context.
 char *operation_title(Manager *manager, const Entity *row);
