@@ -52,6 +52,12 @@ class WireTest(vireo_test.ApiTest):
                              JSON_TYPE if expected == 'json' else XML_TYPE, headers)
         self.assert_fault(self.ask('/vms', Accept='image/png'), 406, 'image/png')
 
+    def test_what_is_not_there_answers_in_the_accepted_format(self):
+        for path in ('/nothing', f'/vms/{NOBODY}/nothing', '/vms/%zz', '/vms?max=x'):
+            answer = self.ask(path, accept='application/json')
+            self.assertEqual(answer.headers['Content-Type'], 'application/json', path)
+            self.assert_fault(answer, answer.status)
+
     def test_the_format_in_the_url(self):
         answer = self.ask('/vms?accept=application/json', Accept='application/xml')
         self.assertRegex(answer.headers['Content-Type'], JSON_TYPE)
