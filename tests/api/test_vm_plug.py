@@ -93,6 +93,15 @@ class PlugTest(StorageTest):
         self.manager.post(f"/vms/{self.id}/stop")
         wait_until(lambda: self.manager.get(f"/vms/{self.id}")["status"] == "down", what="down")
 
+    def test_definition_is_asked_for_again(self):
+        """Free names for devices come out of it."""
+        self.host.faults.fail("Host.dumpxmls", 100, "not now")
+        before = len(self.host.called("Host.dumpxmls"))
+        self.attach_disk(self.spare)
+        wait_until(lambda: len(self.host.called("Host.dumpxmls")) > before, what="the call")
+        wait_until(lambda: len(self.host.called("Host.dumpxmls")) > before + 1, 5,
+                   "the repeated call")
+
     def test_nic_whose_undo_is_refused(self):
         nic = self.add_nic()["id"]
         path = f"/vms/{self.id}/nics/{nic}"
