@@ -493,6 +493,11 @@ class AsyncTest(vireo_test.ApiTest):
         job = answer.xml.find('job')
         self.assertEqual(job.get('href'), f'{PREFIX}/jobs/{job.get("id")}')
         self.assertEqual(self.admin.json('GET', job.get('href')).status, 200)
+        steps = f'/jobs/{job.get("id")}/steps'
+        step = self.admin.list(steps, 'step')[0]
+        self.assertEqual(self.admin.get(f'{steps}/{step["id"]}/statistics'), {})
+        self.assert_fault(self.admin.json('GET', f'{steps}/{NOBODY}/statistics'), 404)
+        self.assert_fault(self.admin.json('GET', f'{steps}/{step["id"]}/statistics/{NOBODY}'), 404)
         self.lab.wait_domain(self.domain, 'maintenance')
         answer = self.admin.xml('POST', path + '/activate', '<action><async>false</async></action>')
         self.assertEqual(answer.xml.findtext('status'), 'complete')
