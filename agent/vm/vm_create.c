@@ -163,14 +163,10 @@ static void vm_plan_devices(Vm *vm, const Xml *root)
     XML_EACH(xml_child(root, "devices"), device) {
         if (strcmp(device->name, "disk"))
             continue;
-        if (disk_payload(device, metadata)) {
-            if (!vm->payload)
-                vm->payload = vm_payload_path(vm);
-            continue;
-        }
-        vms_lock(vm->vms);
-        vm_plan_disk(vm, device, metadata, false);
-        vms_unlock(vm->vms);
+        if (!disk_payload(device, metadata))
+            vm_plan_disk(vm, device, metadata, false);
+        else if (!vm->payload)
+            vm->payload = vm_payload_path(vm);
     }
 }
 

@@ -5,7 +5,7 @@
 
 // On the loop's thread, every second: finds out what became of a start whose libvirt was lost.
 void vm_decide_launch(Vm *vm);
-// Plans the volume that the metadata names for this disk element; see vm_volumes.h. The lock is held.
+// Plans the volume that the metadata names for this disk element; see vm_volumes.h.
 void vm_plan_disk(Vm *vm, const Xml *disk, const Xml *metadata, bool changing);
 // Prepares it, and points the element to it. Does nothing for disks without a volume.
 int vm_prepare_disk(Vm *vm, Arena *arena, Xml *disk, const Xml *metadata, Fail *why);

@@ -56,12 +56,8 @@ static const char *disk_plugged(const Xml *devices, const char *image, const cha
     return NULL;
 }
 
-// In the running domain, or by a drive that another call is plugging just now. The lock is held.
-static bool target_is_taken(const Vm *vm, const Xml *devices, const char *name)
+static bool target_is_taken(const Xml *devices, const char *name)
 {
-    for (int i = 0; i < vm->volume_count; i++)
-        if (vm->volumes[i].device && !strcmp(vm->volumes[i].device, name))
-            return true;
     XML_EACH(devices, device) {
         const char *own = !strcmp(device->name, "disk") ? disk_target(device) : NULL;
         if (own && !strcmp(own, name))
@@ -72,17 +68,15 @@ static bool target_is_taken(const Vm *vm, const Xml *devices, const char *name)
 
 // The caller may not know what is plugged already: a name that is taken becomes the next free one
 // of the same bus, in the device and in its metadata.
-static void disk_choose_target(DeviceCall *device, const Xml *metadata, const Xml *devices)
+static void disk_choose_target(Arena *arena, Xml *disk, const Xml *metadata, const Xml *devices)
 {
-    Arena *arena = call_arena(device->call);
-    Xml *disk = device->device;
     const char *wanted = disk_target(disk);
-    if (!wanted || strlen(wanted) < 3 || !target_is_taken(device->vm, devices, wanted))
+    if (!wanted || strlen(wanted) < 3 || !target_is_taken(devices, wanted))
         return;
     for (char letter = 'a'; letter <= 'z'; letter++) {
         char *name = arena_string(arena, wanted);
         name[2] = letter;
-        if (target_is_taken(device->vm, devices, name))
+        if (target_is_taken(devices, name))
             continue;
         Xml *entry = (Xml *)vm_xml_device_metadata(metadata, "disk", wanted);
         if (entry)
@@ -100,10 +94,8 @@ static void hotplug_disk(DeviceCall *device, const Xml *devices)
     AUTO_FAIL why = {0};
     bool plugged = false;
     const Xml *metadata = vm_xml_metadata(device->root);
-    vms_lock(device->vm->vms);
-    disk_choose_target(device, metadata, devices);
+    disk_choose_target(call_arena(call), device->device, metadata, devices);
     vm_plan_disk(device->vm, device->device, metadata, true);
-    vms_unlock(device->vm->vms);
     vm_save(device->vm);
     if (vm_prepare_disk(device->vm, call_arena(call), device->device, metadata, &why))
         call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
@@ -383,9 +375,7 @@ static int cd_prepare(DeviceCall *device, const char *target, const Json *spec, 
                        .image = (char *)json_get_string(place, "imageID"),
                        .volume = (char *)json_get_string(place, "volumeID"),
                        .changing = true};
-    vms_lock(device->vm->vms);
     vm_plan_volume(device->vm, &volume);
-    vms_unlock(device->vm->vms);
     vm_save(device->vm);
     int error = storage_prepare(call_agent(device->call)->storage, volume.domain, volume.image,
                                 volume.volume, false, &prepared, why);

@@ -41,8 +41,10 @@ void vm_plan_volume(Vm *vm, const VmVolume *volume)
                      .image = memory_string(volume->image),
                      .volume = memory_string(volume->volume),
                      .changing = volume->changing};
+    vms_lock(vm->vms);
     vm->volumes = memory_resize(vm->volumes, (size_t)vm->volume_count + 1, sizeof(VmVolume));
     vm->volumes[vm->volume_count++] = copy;
+    vms_unlock(vm->vms);
 }
 
 void vm_volumes_changed(Vm *vm, const char *image)

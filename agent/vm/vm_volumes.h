@@ -5,7 +5,7 @@
 #include "agent/vm/vms.h"
 
 // Takes copies of the strings. A volume that is `changing` is left alone by vm_settle_volumes()
-// until vm_volumes_changed(). The caller holds the lock, and saves the record afterwards.
+// until vm_volumes_changed(). The caller saves the record.
 void vm_plan_volume(Vm *vm, const VmVolume *volume);
 void vm_volumes_changed(Vm *vm, const char *image);
 // Asks libvirt which drives the VM has, and gives back what none of them uses. Nothing happens when

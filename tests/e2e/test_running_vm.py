@@ -3,7 +3,6 @@
 """What happens to a VM while it runs, with real guests: it gets more CPUs and memory, its QEMU falls
 silent and comes back, its storage is full and has space again, its disk grows."""
 
-import concurrent.futures
 import json
 import os
 import pathlib
@@ -175,25 +174,6 @@ class RunningVmTest(unittest.TestCase):
                                  f"{self.rest.list('/disks', search='name=system')[0]['id']}")
         files = [path for path in image.iterdir() if not path.suffix]
         self.assertEqual(self.used("system"), sum(path.stat().st_blocks * 512 for path in files))
-
-    def test_disks_at_the_same_moment(self):
-        """Each gets a name of its own in the running domain."""
-        names = [f"extra{number}" for number in range(4)]
-        for name in names:
-            self.vireo("disk", "create", name, "64M")
-        ids = {disk["name"]: disk["id"] for disk in self.rest.list("/disks")}
-
-        def attach(name):
-            return self.rest.post(f"{self.vm}/diskattachments", {
-                "active": "true", "interface": "virtio", "bootable": "false",
-                "disk": {"id": ids[name]}})
-        with concurrent.futures.ThreadPoolExecutor(len(names)) as threads:
-            for attached in threads.map(attach, names):
-                self.assertEqual(attached["active"], "true")
-        listed = self.host.exec(["virsh", "domblklist", "web"])
-        for name in names:
-            self.assertIn(ids[name], listed)
-            self.rest.delete(f"{self.vm}/diskattachments/{ids[name]}")
 
     def small_domain(self):
         """A storage domain on a tmpfs, with a file that takes most of its space. Removes itself."""
