@@ -99,7 +99,7 @@ static void hotplug_disk(DeviceCall *device, const Xml *devices)
     vm_save(device->vm);
     if (vm_prepare_disk(device->vm, call_arena(call), device->device, metadata, &why))
         call_fail_why(call, VDSM_HOTPLUG_DISK_FAILED, &why);
-    else if ((plugged = device_attach(device, devices, "disk", VDSM_HOTPLUG_DISK_FAILED,
+    else if ((plugged = device_attach(device, "disk", VDSM_HOTPLUG_DISK_FAILED,
                                       "The disk could not be plugged.")))
         device_answer(device);
     const Xml *drive = vm_xml_device_metadata(metadata, "disk", disk_target(device->device));
@@ -233,7 +233,7 @@ void vm_hotplug_nic(Call *call)
                           .vhost_net = access("/dev/vhost-net", R_OK | W_OK) == 0};
         vm_xml_adapt(call_arena(call), device.root, &host);
         if (find_device(devices, "interface", "mac", "address", nic_mac(device.device)) ||
-            device_attach(&device, devices, "nic", VDSM_HOTPLUG_NIC_FAILED,
+            device_attach(&device, "nic", VDSM_HOTPLUG_NIC_FAILED,
                           "The network interface could not be plugged."))
             device_answer(&device);
     }
