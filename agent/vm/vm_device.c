@@ -8,7 +8,6 @@
 #include "agent/vm/hooks.h"
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
-#include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_orphans.h"
 
 enum { SETTLE_MS = 500 };
@@ -16,15 +15,20 @@ enum { SETTLE_MS = 500 };
 bool device_begin(DeviceCall *device, Call *call)
 {
     *device = (DeviceCall){.call = call, .vm = call_vm(call)};
-    device->domain = device->vm ? call_domain(call, device->vm) : NULL;
+    if (!device->vm)
+        return false;
+    uv_mutex_lock(&device->vm->devices_lock);
+    device->domain = call_domain(call, device->vm);
     return device->domain != NULL;
 }
 
 void device_end(DeviceCall *device)
 {
+    if (!device->vm)
+        return;
     hypervisor_domain_done(call_agent(device->call)->hypervisor, device->domain);
-    if (device->vm)
-        vm_unref(device->vm);
+    uv_mutex_unlock(&device->vm->devices_lock);
+    vm_unref(device->vm);
 }
 
 bool device_domain(DeviceCall *device, const Xml **ret_devices)
@@ -83,12 +87,16 @@ bool device_hook_before(DeviceCall *device, const char *point, const char *xml, 
     return false;
 }
 
-// What an earlier attempt has left in QEMU, when libvirt died in its middle, must not be in the way.
-// False when it did not help; *ret_answered then says whether that was told already.
-static bool attach_again(DeviceCall *device, const Xml *devices, const char *xml,
-                         bool *ret_answered)
+// What an earlier attempt has left in QEMU, when libvirt died in its middle, must not be in the way;
+// what another call has plugged since the devices were looked at is no such thing. False when it did
+// not help; *ret_answered then says whether that was told already.
+static bool attach_again(DeviceCall *device, const char *xml, bool *ret_answered)
 {
     const char *alias = xml_attribute(xml_child(device->device, "alias"), "name");
+    const Xml *devices;
+    *ret_answered = !device_domain(device, &devices);
+    if (*ret_answered || (alias && devices_have_alias(devices, alias)))
+        return !*ret_answered;
     if (!domain_drop_orphans(device->domain, devices, alias) ||
         virDomainAttachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE))
         return false;
@@ -102,29 +110,26 @@ static bool attach_again(DeviceCall *device, const Xml *devices, const char *xml
     return false;
 }
 
-static bool attach(DeviceCall *device, const Xml *devices, const char *xml, VdsmError error,
-                   const char *failure)
+static bool attach(DeviceCall *device, const char *xml, VdsmError error, const char *failure)
 {
     AUTO_FAIL why = {0};
     if (!virDomainAttachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE))
         return true;
     bool lost = libvirt_is_lost(), answered = false;
     libvirt_fail(&why, FAIL_HOST, "%s", failure);
-    if (!lost && attach_again(device, devices, xml, &answered))
+    if (!lost && attach_again(device, xml, &answered))
         return true;
     if (!answered)
         call_fail_why(device->call, lost ? VDSM_RECOVERY_IN_PROGRESS : error, &why);
     return false;
 }
 
-bool device_attach(DeviceCall *device, const Xml *devices, const char *kind, VdsmError error,
-                   const char *failure)
+bool device_attach(DeviceCall *device, const char *kind, VdsmError error, const char *failure)
 {
     AUTO_FREE char *before = memory_format("before_%s_hotplug", kind);
     AUTO_FREE char *after = memory_format("after_%s_hotplug", kind);
     AUTO_FREE char *wanted = device_xml(device->device), *xml = NULL;
-    if (!device_hook_before(device, before, wanted, &xml) ||
-        !attach(device, devices, xml, error, failure))
+    if (!device_hook_before(device, before, wanted, &xml) || !attach(device, xml, error, failure))
         return false;
     hooks_after(device->vm, after, xml);
     return true;

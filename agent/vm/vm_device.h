@@ -11,7 +11,7 @@ typedef struct DeviceCall {
     Xml *root, *device; // of the <hotplug> document
 } DeviceCall;
 
-// False after it has answered; device_end() must follow all the same.
+// Takes the VM's devices_lock. False after it has answered; device_end() must follow all the same.
 bool device_begin(DeviceCall *device, Call *call);
 void device_end(DeviceCall *device);
 // The devices of the running domain as they are now. False after it has answered.
@@ -21,9 +21,7 @@ bool device_parse(DeviceCall *device, const char *element, VdsmError error);
 // Reads the running domain anew and answers with the VM's definition.
 void device_answer(DeviceCall *device);
 char *device_xml(const Xml *device);
-// Between the hooks before_KIND_hotplug and after_KIND_hotplug; `devices` are those of the running
-// domain. False after it has answered.
-bool device_attach(DeviceCall *device, const Xml *devices, const char *kind, VdsmError error,
-                   const char *failure);
+// Between the hooks before_KIND_hotplug and after_KIND_hotplug. False after it has answered.
+bool device_attach(DeviceCall *device, const char *kind, VdsmError error, const char *failure);
 // The hooks of this point. False after it has answered.
 bool device_hook_before(DeviceCall *device, const char *point, const char *xml, char **ret_xml);

@@ -127,7 +127,7 @@ static int drop_nodes(virDomainPtr domain, const Xml *devices)
     return dropped;
 }
 
-// ---- network interfaces
+// ---- network interfaces and memory
 
 bool devices_have_alias(const Xml *devices, const char *alias)
 {
@@ -139,20 +139,22 @@ bool devices_have_alias(const Xml *devices, const char *alias)
     return false;
 }
 
-// libvirt calls the host's side of an interface so. QEMU can't be asked which it has.
-static bool drop_nic(virDomainPtr domain, const Xml *devices, const char *alias)
+// QEMU can't be asked which interfaces it has; what libvirt calls a device's other half is known.
+static bool drop_aliased(virDomainPtr domain, const Xml *devices, const char *alias)
 {
-    AUTO_FREE char *host = memory_format("host%s", alias);
+    AUTO_FREE char *tap = memory_format("host%s", alias);
+    AUTO_FREE char *memory = memory_format("mem%s", alias);
     if (devices_have_alias(devices, alias))
         return false;
-    bool device = drop_device(domain, alias);
-    return monitor_heeds(domain, "netdev_del", "id", host) || device;
+    bool dropped = drop_device(domain, alias);
+    dropped |= monitor_heeds(domain, "netdev_del", "id", tap);
+    return monitor_heeds(domain, "object-del", "id", memory) || dropped;
 }
 
 int domain_drop_orphans(virDomainPtr domain, const Xml *devices, const char *alias)
 {
     int dropped = drop_nodes(domain, devices);
-    if (alias && drop_nic(domain, devices, alias))
+    if (alias && drop_aliased(domain, devices, alias))
         dropped++;
     if (dropped)
         log_notice("vm.orphans", LOG_NONE,

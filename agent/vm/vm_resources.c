@@ -78,9 +78,8 @@ static bool memory_parse(DeviceCall *device)
 void vm_hotplug_memory(Call *call)
 {
     DeviceCall device;
-    const Xml *devices;
-    if (device_begin(&device, call) && memory_parse(&device) && device_domain(&device, &devices)) {
-        if (device_attach(&device, devices, "memory", VDSM_HOTPLUG_MEMORY_FAILED,
+    if (device_begin(&device, call) && memory_parse(&device)) {
+        if (device_attach(&device, "memory", VDSM_HOTPLUG_MEMORY_FAILED,
                           "The memory could not be plugged."))
             device_answer(&device);
         else

@@ -228,6 +228,9 @@ class HostTest(unittest.TestCase):
         tickets = self.names("/run/vireo/agent/tickets")
         if tickets:
             yield f"image tickets {tickets}"
+        servers = self.names("/run/vireo/agent/nbd"), self.host.processes("qemu-nbd")
+        if any(servers):
+            yield f"files of image servers {servers[0]}, their processes {servers[1]}"
         tasks = self.names("/var/lib/vireo/agent/storage/tasks")
         if tasks:
             yield f"tasks {tasks}"

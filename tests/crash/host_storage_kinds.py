@@ -1,6 +1,8 @@
 """What is asked about disks, storage domains and the host itself; see host_kinds.py."""
 
+import http.client
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -63,49 +65,84 @@ def to_upload(lab):
     lab.facts["offline"] = lab.wait_disk(lab.add_disk(format="raw", sparse="true"))
 
 
-def put_data(lab, url):
-    """As clients do: a piece that was not answered is sent again."""
+def ask_data(lab, url, **request):
+    """As clients do: a piece that was not answered is asked for again. None: the transfer is over."""
     context = ssl.create_default_context(cafile=str(lab.centre.manager.ca_file))
-    request = urllib.request.Request(url, data=b"x" * MIB, method="PUT",
-                                     headers={"Content-Range": f"bytes 0-{MIB - 1}/*"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
                                          urllib.request.HTTPSHandler(context=context))
+    data = None
 
-    def is_taken():
+    def is_answered():
+        nonlocal data
         if phase(lab) != "transferring":
             return True
         try:
-            with opener.open(request, timeout=20):
+            with opener.open(urllib.request.Request(url, **request), timeout=20) as answer:
+                data = answer.read()
                 return True
         except urllib.error.HTTPError as failure:
             with failure:
                 if failure.code not in (403, 404, 503):
                     raise
             return False
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
-    lab.wait(is_taken, "data taken")
+    lab.wait(is_answered, "data answered")
+    return data
+
+
+def transfer(lab, direction, **request):
+    """Returns what the host's image server answered."""
+    made = lab.rest.post("/imagetransfers", {"disk": {"id": lab.facts["offline"]},
+                                             "direction": direction, "format": "raw"})
+    lab.facts["transfer"] = made["id"]
+    lab.wait(lambda: phase(lab) not in ("initializing", "unknown"), "transfer ready")
+    data = ask_data(lab, lab.rest.get(transfer_path(lab))["transfer_url"], **request)
+    lab.rest.post(transfer_path(lab) + "/finalize")
+    lab.wait(lambda: phase(lab).startswith("finished"), "transfer ended")
+    return data
+
+
+def is_transferred(lab):
+    return one_of(phase(lab), ("finished_success",), ("finished_failure", "finished_cleanup"))
 
 
 def upload(lab):
-    transfer = lab.rest.post("/imagetransfers", {"disk": {"id": lab.facts["offline"]},
-                                                 "direction": "upload", "format": "raw"})
-    lab.facts["transfer"] = transfer["id"]
-    lab.wait(lambda: phase(lab) not in ("initializing", "unknown"), "transfer ready")
-    put_data(lab, lab.rest.get(transfer_path(lab))["transfer_url"])
-    lab.rest.post(transfer_path(lab) + "/finalize")
-    lab.wait(lambda: phase(lab).startswith("finished"), "transfer ended")
+    transfer(lab, "upload", data=b"x" * MIB, method="PUT",
+             headers={"Content-Range": f"bytes 0-{MIB - 1}/*"})
+
+
+def volume_file(lab):
+    disk = lab.rest.get(f"/disks/{lab.facts['offline']}")
+    domain = disk["storage_domains"]["storage_domain"][0]["id"]
+    file, = (lab.host.directory / "var/lib/vireo/storage").glob(
+        f"*/{domain}/images/{disk['id']}/{disk['image_id']}")
+    return file
 
 
 def is_uploaded(lab):
-    done = one_of(phase(lab), ("finished_success",), ("finished_failure", "finished_cleanup"))
-    if done:
-        disk = lab.rest.get(f"/disks/{lab.facts['offline']}")
-        domain = disk["storage_domains"]["storage_domain"][0]["id"]
-        file, = (lab.host.directory / "var/lib/vireo/storage").glob(
-            f"*/{domain}/images/{disk['id']}/{disk['image_id']}")
-        if file.read_bytes()[:MIB] != b"x" * MIB:
-            raise AssertionError("the data is not there")
+    done = is_transferred(lab)
+    if done and volume_file(lab).read_bytes()[:MIB] != b"x" * MIB:
+        raise AssertionError("the data is not there")
+    return done
+
+
+def to_download(lab):
+    """A thin disk: what is read is not the file but what QEMU makes of it."""
+    with_thin_disk(lab)
+    file = str(volume_file(lab))
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", f"write -q -P 0x78 0 {MIB}", file], check=True)
+    lab.facts["data"] = None
+
+
+def download(lab):
+    lab.facts["data"] = transfer(lab, "download")
+
+
+def is_downloaded(lab):
+    done = is_transferred(lab)
+    if done and lab.facts["data"] != b"x" * MIB + bytes(GIB // 64 - MIB):
+        raise AssertionError("it is other data")
     return done
 
 
@@ -237,6 +274,8 @@ STORAGE_KINDS = (
          points=(agent("before", "rename", 2),)),
     Kind("upload", to_upload, upload, is_uploaded, undone=True,
          points=(agent("before", "fdatasync"),)),
+    Kind("download", to_download, download, is_downloaded, undone=True,
+         points=(agent("after", "spawn"),)),
     Kind("domain_add", nothing, add_domain, is_added,
          points=(agent("before", "rename", 2),)),
     Kind("domain_attach", detached, attach_domain, is_domain("active", None),

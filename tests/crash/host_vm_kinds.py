@@ -1,5 +1,6 @@
 """What is asked about VMs; see host_kinds.py."""
 
+import json
 import time
 
 from host_kind import SILENT, Kind, agent, libvirtd, one_of
@@ -8,6 +9,7 @@ from host_lab import GIB, RestFault
 RUNS = ("powering_up", "up")  # it is "up" when its guest agent has spoken
 MIB = 1 << 20
 GUEST_ENDS_SECONDS = 15
+MODULE = 256 * MIB
 
 
 # ---- VMs that are started and stopped
@@ -275,6 +277,43 @@ def is_grown_running(lab):
     return one_of(size, (lab.facts["size"] + MIB,), (lab.facts["size"],))
 
 
+def size_of_memory(lab):
+    """What is shown, what libvirt knows, and what the guest has."""
+    domain = lab.facts["hot"]
+    shown = int(lab.rest.get(hot(lab))["memory"])
+    known = int(lab.host.virsh("dominfo", domain).split("Max memory:")[1].split()[0]) << 10
+    real = json.loads(lab.host.virsh("qemu-monitor-command", domain,
+                                     '{"execute": "query-memory-size-summary"}'))["return"]
+    sizes = shown, known, real["base-memory"] + real["plugged-memory"]
+    if len(set(sizes)) != 1:
+        raise AssertionError(f"bytes of memory that are shown, libvirt's, the guest's: {sizes}")
+    return shown
+
+
+def with_room(lab):
+    """Memory that was plugged leaves only with the end of its QEMU."""
+    hot_up(lab)
+    row = lab.rest.get(hot(lab))
+    if int(row["memory"]) + MODULE > int(row["memory_policy"]["max"]):
+        lab.rest.post(hot(lab, "stop"))
+        lab.wait(lambda: lab.status(hot(lab)) == "down", "VM down")
+        lab.rest.put(hot(lab), {"memory": str(MODULE), "memory_policy": {"max": str(8 * MODULE)}})
+        hot_up(lab)
+    lab.facts["memory"] = size_of_memory(lab)
+
+
+def plug_memory(lab):
+    lab.rest.put(hot(lab), {"memory": str(lab.facts["memory"] + MODULE)})
+
+
+def has_more_memory(lab):
+    done = one_of(size_of_memory(lab), (lab.facts["memory"] + MODULE,), (lab.facts["memory"],))
+    waits = lab.rest.get(hot(lab))["next_run_configuration_exists"] == "true"
+    if done == waits:
+        raise AssertionError(f"more memory is there: {done}, waits for the next start: {waits}")
+    return done
+
+
 def set_ticket(lab):
     consoles = lab.rest.list(hot(lab, "graphicsconsoles"))
     lab.rest.post(hot(lab, "graphicsconsoles", consoles[0]["id"], "ticket"),
@@ -330,6 +369,9 @@ VM_KINDS = (
          points=(agent("before", "virDomainUpdateDeviceFlags"),)),
     Kind("cd_eject", cd_inserted, eject_cd, is_ejected, refusals=SILENT,
          points=(libvirtd("before", "virDomainUpdateDeviceFlags"),)),
+    Kind("memory_plug", with_room, plug_memory, has_more_memory,
+         points=(agent("after", "virDomainAttachDeviceFlags"),
+                 libvirtd("during", "virDomainAttachDeviceFlags", 5))),
     Kind("console_ticket", hot_up, set_ticket, has_ticket, refusals=SILENT,
          points=(agent("before", "virDomainUpdateDeviceFlags"),)),
 )

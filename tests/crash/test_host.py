@@ -4,6 +4,7 @@
 
 VIREO_CRASH_FULL=1 kills both around every act of every kind; see host_kinds.py."""
 
+import collections
 import os
 import signal
 import time
@@ -111,11 +112,14 @@ class DeathTest(DeathLab):
         acts = self.count_acts(kind)
         self.assertTrue(acts)
         for victim in VICTIMS:
+            seen = collections.Counter()
             for number, (name, _) in enumerate(acts, 1):
                 yield Point(victim, "before", number)
-                if name.startswith(OTHERS_ACT):
-                    yield from (Point(victim, "during", number, delay_ms=delay) for delay in DELAYS)
-                    yield Point(victim, "after", number)
+                seen[name] += 1
+                if name.startswith(OTHERS_ACT):  # by name: other acts may come between or not
+                    yield from (Point(victim, "during", seen[name], name, delay)
+                                for delay in DELAYS)
+                    yield Point(victim, "after", seen[name], name)
 
     def check_kind(self, kind):
         self.rounds(kind, list(self.every_point(kind)) if FULL else kind.points)

@@ -2,6 +2,7 @@
 """What the agent tells of a host and a running guest: every member VDSM's clients rely on."""
 
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import pathlib
@@ -92,7 +93,8 @@ class AnswersTest(unittest.TestCase):
         self.centre = DataCentre(self.state, agent_options={"hooks_directory": HOOKS})
         self.addCleanup(self.centre.kill)
         self.centre.start()
-        self.client = Client(str(self.centre.host.path("/run/vireo/agent/agent.sock")))
+        self.client_path = str(self.centre.host.path("/run/vireo/agent/agent.sock"))
+        self.client = Client(self.client_path)
         self.addCleanup(self.client.close)
 
     def other_host(self):
@@ -209,6 +211,27 @@ class AnswersTest(unittest.TestCase):
         with self.assertRaises(CallError) as caught:
             call("VM.hotplugMemory", vmID=guest, params={"vmId": guest})
         self.assertEqual(caught.exception.code, 70)
+
+    def plug_together(self, guest, callers=2):
+        """The same request from several callers, as after one whose answer was lost; all succeed."""
+        device = (f"<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target>"
+                  f"<alias name='ua-{uuid.uuid4()}'/></memory>")
+
+        def plug():
+            with contextlib.closing(Client(self.client_path)) as client:
+                client.call("VM.hotplugMemory", vmID=guest, params={"vmId": guest, "xml": device})
+
+        with concurrent.futures.ThreadPoolExecutor(callers) as pool:
+            for call in [pool.submit(plug) for _ in range(callers)]:
+                call.result()
+
+    def test_one_device_asked_for_twice(self):
+        guest = self.start_guest()
+        for _ in range(4):
+            self.plug_together(guest)
+        self.assertIn(f"<memory unit='KiB'>{768 * 1024}</memory>",
+                      self.client.call("Host.dumpxmls", vmList=[guest])[guest])
+        self.assertNotIn("vm.orphans", self.centre.host.log("agent").read_text())
 
     def hook(self, point, name, text, mode=0o755):
         path = self.centre.host.directory / HOOKS[1:] / point / name

@@ -104,7 +104,8 @@ class CommandLineTest(unittest.TestCase):
         for name in ("DISPLAY", "WAYLAND_DISPLAY"):
             cls.environment.pop(name, None)
         cls.upload = cls.vireo("disk", "upload", GUEST / "vireo-guest.qcow2", "--name", "system")
-        cls.vireo("vm", "create", "web", "--memory", "256M", "--disk", "system", "--start")
+        cls.vireo("vm", "create", "web", "--memory", "256M", "--disk", "system",
+                  "--nic", "ovirtmgmt", "--start")
 
     @classmethod
     def vireo(cls, *words, code=0, input="", seconds=180):
@@ -158,6 +159,10 @@ class CommandLineTest(unittest.TestCase):
         self.assertNotIn("other", self.vireo("disk", "list").stdout)
 
     # ---- the serial console
+
+    def test_show_tells_the_address(self):
+        address = re.compile(r"^  nic1 .* 192\.168\.\d+\.\d+", re.MULTILINE)
+        wait_until(lambda: address.search(self.vireo("vm", "show", "web").stdout), 90, "address")
 
     def test_shell_in_the_guest(self):
         terminal = self.shell()
