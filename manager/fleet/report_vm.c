@@ -10,6 +10,7 @@
 #include "manager/fleet/reports.h"
 #include "manager/operations/operation.h"
 #include "manager/vm/vm_end.h"
+#include "manager/vm/vm_observed.h"
 
 static const struct {
     const char *text;
@@ -352,6 +353,7 @@ static void ask_changed_xml(Manager *manager, Entity *host)
         if (!state->xml_is_old && state->xml)
             continue;
         state->xml_is_old = false;
+        state->xml_asked_ms = clock_monotonic_ms();
         json_put_string(&writer, state->entity->id);
         count++;
     }
@@ -412,8 +414,11 @@ void report_vm_xml(Manager *manager, const Json *map)
 {
     JSON_EACH(map, one) {
         Entity *entity = inventory_get(manager->inventory, KIND_VM, one->key);
-        if (entity && json_string(one))
-            set_text(&vm_state(entity)->xml, json_string(one));
+        if (!entity || !json_string(one))
+            continue;
+        set_text(&vm_state(entity)->xml, json_string(one));
+        if (vm_state(entity)->host)
+            vm_devices_observed(manager, entity);
     }
 }
 

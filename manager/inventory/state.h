@@ -90,7 +90,8 @@ typedef struct VmState {
     char *hash;
     char *xml; // of the running domain, for the logical names of devices
     bool xml_is_old;
-    char *cdrom; // path in the drive now
+    int64_t xml_asked_ms, plugged_ms; // monotonic: when `xml` was asked for; the last own change
+    char *cdrom;                      // path in the drive now
 } VmState;
 
 typedef struct StorageDomainState {

@@ -317,14 +317,14 @@ void vm_attachment_remove(Request *request)
         return;
     }
     Change *change = change_new(request->manager, &request->cause);
-    event_add(change, detach_only ? EVENT_USER_DETACH_DISK_FROM_VM : request->method->event,
-              &(EventFacts){.vm = vm, .disk = disk});
-    if (vm_state(vm)->host && now->active == API_TRUE) {
+    if (vm_state(vm)->host && now->active == API_TRUE) { // its end tells that it was removed
         device_plan_unplug(change, vm, (PlugTarget){.disk = disk->id},
                            detach_only ? UNPLUG_REMOVE : UNPLUG_DELETE_DISK, &operation);
         commit_and_wait(request, change, operation, 200, NULL);
         return;
     }
+    event_add(change, detach_only ? EVENT_USER_DETACH_DISK_FROM_VM : request->method->event,
+              &(EventFacts){.vm = vm, .disk = disk});
     ApiVm *object = change_edit(change, vm)->object;
     api_list_remove(&object->disk_attachments, vm_find_attachment(object, disk->id));
     if (detach_only) {

@@ -439,12 +439,12 @@ void vm_nic_remove(Request *request)
         return;
     }
     Change *change = change_new(request->manager, &request->cause);
-    event_add(change, request->method->event, &(EventFacts){.vm = vm, .name = nic->name});
-    if (vm_runs(vm) && nic->plugged == API_TRUE) {
+    if (vm_runs(vm) && nic->plugged == API_TRUE) { // its end tells that it was removed
         device_plan_unplug(change, vm, (PlugTarget){.nic = nic->id}, UNPLUG_REMOVE, &operation);
         commit_and_wait(request, change, operation, 200, NULL);
         return;
     }
+    event_add(change, request->method->event, &(EventFacts){.vm = vm, .name = nic->name});
     ApiVm *object = change_edit(change, vm)->object;
     api_list_remove(&object->nics, vm_find_nic(object, nic->id));
     commit_and_remove(request, change);

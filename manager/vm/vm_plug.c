@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "manager/disk/disk.h"
 #include "manager/fleet/fleet.h"
 #include "manager/operations/step_call.h"
@@ -167,29 +168,32 @@ static void undo_plug(Operation *operation)
 
 // ---- the ends
 
-static void set_flag(Change *change, Entity *vm, const ApiOperationContext *context, bool plugged)
+void device_set_plugged(Change *change, Entity *vm, PlugTarget target, bool plugged)
 {
     ApiVm *object = change_edit(change, vm)->object;
-    ApiNic *nic = vm_find_nic(object, context->nic);
-    ApiDiskAttachment *attachment = vm_find_attachment(object, context->disk);
+    ApiNic *nic = vm_find_nic(object, target.nic);
+    ApiDiskAttachment *attachment = vm_find_attachment(object, target.disk);
     if (nic)
         nic->plugged = API_BOOL(plugged);
     if (attachment)
         attachment->active = API_BOOL(plugged);
 }
 
-static Entity *context_disk(Operation *operation)
+static Entity *find_disk(const Manager *manager, const char *id)
 {
-    const char *id = operation_context(operation)->disk;
-    return id ? inventory_get(operation->manager->inventory, KIND_DISK, id) : NULL;
+    return id ? inventory_get(manager->inventory, KIND_DISK, id) : NULL;
 }
 
-static void plug_event(Operation *operation, Change *change, bool plugging, const Fail *why)
+static EventFacts device_facts(Change *change, Entity *vm, PlugTarget target)
 {
-    const ApiOperationContext *context = operation_context(operation);
-    Entity *vm = step_vm(operation);
-    const ApiNic *nic = vm ? vm_find_nic(ENTITY_OBJECT(vm, Vm), context->nic) : NULL;
-    AUTO_FREE char *text = fail_is_set(why) ? fail_text(why) : NULL;
+    const ApiNic *nic = vm_find_nic(ENTITY_OBJECT(vm, Vm), target.nic);
+    return (EventFacts){.vm = vm,
+                        .disk = find_disk(change_manager(change), target.disk),
+                        .name = nic ? nic->name : NULL};
+}
+
+void device_tell(Change *change, Entity *vm, PlugTarget target, bool plugged, const char *text)
+{
     static const EventCode codes[2][2][2] = {
         // disk: unplug, plug; NIC: the same; each: success, failure
         {{EVENT_USER_HOTUNPLUG_DISK, EVENT_USER_FAILED_HOTUNPLUG_DISK},
@@ -199,20 +203,51 @@ static void plug_event(Operation *operation, Change *change, bool plugging, cons
          {EVENT_NETWORK_ACTIVATE_VM_INTERFACE_SUCCESS,
           EVENT_NETWORK_ACTIVATE_VM_INTERFACE_FAILURE}},
     };
-    event_add(change, codes[context->nic != NULL][plugging][text != NULL],
-              &(EventFacts){.vm = vm,
-                            .disk = context_disk(operation),
-                            .name = nic ? nic->name : NULL,
-                            .detail = text});
+    EventFacts facts = device_facts(change, vm, target);
+    facts.detail = text;
+    event_add(change, codes[target.nic != NULL][plugged][text != NULL], &facts);
 }
 
-static void remove_device(Change *change, Entity *vm, const ApiOperationContext *context)
+static PlugTarget context_target(const ApiOperationContext *context)
+{
+    return (PlugTarget){.nic = context->nic, .disk = context->disk};
+}
+
+static void tell_end(Change *change, Entity *vm, const ApiOperationContext *context, bool plugging,
+                     const Fail *why)
+{
+    AUTO_FREE char *text = fail_is_set(why) ? fail_text(why) : NULL;
+    device_tell(change, vm, context_target(context), plugging, text);
+}
+
+// What was seen of the devices while we were changing them says nothing.
+static void look_again(Operation *operation, Entity *vm)
+{
+    VmState *state = vm_state(vm);
+    state->plugged_ms = clock_monotonic_ms();
+    state->xml_is_old = true;
+    if (state->host)
+        fleet_refresh(operation->manager, state->host);
+}
+
+static void take_back(Change *change, Entity *vm, const ApiOperationContext *context)
 {
     ApiVm *object = change_edit(change, vm)->object;
     if (context->nic)
         api_list_remove(&object->nics, vm_find_nic(object, context->nic));
     else
         api_list_remove(&object->disk_attachments, vm_find_attachment(object, context->disk));
+}
+
+static void remove_device(Change *change, Entity *vm, const ApiOperationContext *context)
+{
+    EventFacts facts = device_facts(change, vm, context_target(context));
+    event_add(change,
+              context->nic                ? EVENT_NETWORK_REMOVE_VM_INTERFACE
+              : context->flag == API_TRUE ? EVENT_USER_REMOVE_DISK_FROM_VM
+                                          : EVENT_USER_DETACH_DISK_FROM_VM,
+              &facts);
+    take_back(change, vm, context);
 }
 
 static void plug_finish(Operation *operation, Change *change, const Fail *why)
@@ -222,18 +257,17 @@ static void plug_finish(Operation *operation, Change *change, const Fail *why)
     bool plugged = !fail_is_set(why) || context->keep == API_TRUE;
     if (!vm)
         return;
-    plug_event(operation, change, true, why);
+    tell_end(change, vm, context, true, why);
     if (plugged || context->flag != API_TRUE)
-        set_flag(change, vm, context, plugged);
+        device_set_plugged(change, vm, context_target(context), plugged);
     else
-        remove_device(change, vm, context);
-    if (vm_state(vm)->host)
-        fleet_refresh(operation->manager, vm_state(vm)->host);
+        take_back(change, vm, context);
+    look_again(operation, vm);
 }
 
 static void delete_disk(Operation *operation, Change *change)
 {
-    Entity *disk = context_disk(operation);
+    Entity *disk = find_disk(operation->manager, operation_context(operation)->disk);
     const char *follower;
     if (!disk)
         return;
@@ -247,16 +281,15 @@ static void unplug_finish(Operation *operation, Change *change, const Fail *why)
     Entity *vm = step_vm(operation);
     if (!vm)
         return;
-    plug_event(operation, change, false, why);
+    look_again(operation, vm);
+    tell_end(change, vm, context, false, why);
     if (fail_is_set(why))
         return;
-    set_flag(change, vm, context, false);
+    device_set_plugged(change, vm, context_target(context), false);
     if (context->keep != API_TRUE)
         remove_device(change, vm, context);
     if (context->flag == API_TRUE)
         delete_disk(operation, change);
-    if (vm_state(vm)->host)
-        fleet_refresh(operation->manager, vm_state(vm)->host);
 }
 
 static const OperationStep plug_steps[] = {

@@ -22,6 +22,10 @@ void device_plan_plug(Change *change, Entity *vm, PlugTarget target, PlugFailure
 void device_plan_unplug(Change *change, Entity *vm, PlugTarget target, UnplugEnd end,
                         const char **ret_id);
 
+// A device has come or gone, or has not for the reason in `text`: the event.
+void device_tell(Change *change, Entity *vm, PlugTarget target, bool plugged, const char *text);
+void device_set_plugged(Change *change, Entity *vm, PlugTarget target, bool plugged);
+
 // In a draft of the VM; NULL when it has none with this id.
 ApiNic *vm_find_nic(const ApiVm *vm, const char *id);
 ApiDiskAttachment *vm_find_attachment(const ApiVm *vm, const char *disk);

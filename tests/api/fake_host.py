@@ -394,15 +394,28 @@ class FakeHost(StorageVerbs):
 
     def VM_hotplugDisk(self, parameters):
         vm = self._vm(parameters)
-        vm["devices"] |= device_ids(parameters["params"]["xml"])
+        xml = parameters["params"]["xml"]
+        if device_ids(xml).isdisjoint(vm["devices"]):
+            more = re.search("<devices>(.*)</devices>", xml, re.DOTALL)[1]
+            vm["xml"] = vm["xml"].replace("</devices>", f"{more}</devices>")
+        vm["devices"] |= device_ids(xml)
         vm["hash"] += "1"
         return {}
 
     def VM_hotunplugDisk(self, parameters):
-        vm = self._vm(parameters)
-        vm["devices"] -= device_ids(parameters["params"]["xml"])
-        vm["hash"] += "1"
+        self._vm(parameters)
+        self.drop_devices(parameters["vmID"], device_ids(parameters["params"]["xml"]))
         return {}
+
+    def drop_devices(self, vm, ids):
+        """The guest has let go of them."""
+        vm = self.vms[vm]
+        for kind in ("disk", "interface"):
+            vm["xml"] = re.sub(f"<{kind} .*?</{kind}>",
+                               lambda device: "" if device_ids(device[0]) & ids else device[0],
+                               vm["xml"], flags=re.DOTALL)
+        vm["devices"] -= ids
+        vm["hash"] += "1"
 
     def VM_updateDevice(self, parameters):
         self._vm(parameters)["hash"] += "1"

@@ -46,6 +46,28 @@ class PlugTest(StorageTest):
         self.assertEqual(caught.exception.code, code, caught.exception.detail)
         return caught.exception.detail
 
+    def test_guest_lets_go_later(self):
+        """The removal fails, and is told as failed; then the guest releases the devices after all."""
+        self.attach_disk(self.spare)
+        nic = self.add_nic()["id"]
+        self.host.faults.fail("VM.hotunplugNic", 50, "the guest did not release the device")
+        self.refused(409, self.manager.delete, f"/vms/{self.id}/nics/{nic}")
+        self.assertEqual([row["plugged"] for row in self.nics()], ["true"])
+        self.assertNotIn(930, self.event_codes())
+        self.host.drop_devices(self.id, {nic, self.spare})
+        self.host.set_vm_status(self.id, "Up", hash=self.host.vms[self.id]["hash"])
+        wait_until(lambda: self.nics()[0]["plugged"] == "false", what="NIC seen as unplugged")
+        self.assertEqual(self.attachments(), {self.disk1: "true", self.spare: "false"})
+        self.assertLessEqual({1014, 2002}, self.event_codes())
+        # Nothing is in the way of having them back, or of removing them.
+        self.manager.put(f"/vms/{self.id}/diskattachments/{self.spare}", {"active": "true"})
+        self.manager.delete(f"/vms/{self.id}/nics/{nic}")
+        self.assertEqual((self.attachments()[self.spare], self.nics()), ("true", []))
+        self.assertIn(930, self.event_codes())
+
+    def event_codes(self):
+        return {int(row["code"]) for row in self.manager.get("/events")["event"]}
+
     def test_refused_disk_is_not_attached(self):
         self.host.faults.fail("VM.hotplugDisk", 45, "no slot is left")
         text = self.refused(409, self.attach_disk, self.spare)
