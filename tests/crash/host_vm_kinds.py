@@ -327,7 +327,7 @@ def has_ticket(lab):
 
 VM_KINDS = (
     Kind("vm_start", cold_down, begin_start, is_cold(RUNS, ("down",)), undone=True,
-         points=(agent("before", "spawn"), agent("after", "virDomainCreateXML"),
+         points=(agent("before", "spawn"), agent("after", "virDomainCreateXML", again=17),
                  libvirtd("before", "virDomainCreateXML"),
                  libvirtd("during", "virDomainCreateXML"))),
     Kind("vm_stop", cold_runs, begin("stop"), is_cold(("down",), ()),
