@@ -62,10 +62,12 @@ static void monitor_tell(Storage *storage, const DomainHealth *before, const Dom
     if (before->checked && before->code == now->code)
         return;
     if (now->code)
-        log_warn("storage.domain.bad", LOG_ID("domain", now->id), "The domain fails: %s (%d).",
-                 vdsm_error_text(now->code), now->code);
+        log_warn("storage.domain.bad", LOG_ID("domain", now->id),
+                 "The storage domain %s fails: %s (%d).", now->id, vdsm_error_text(now->code),
+                 now->code);
     else
-        log_notice("storage.domain.good", LOG_ID("domain", now->id), "The domain answers.");
+        log_notice("storage.domain.good", LOG_ID("domain", now->id),
+                   "The storage domain %s answers.", now->id);
     if (now->code)
         return;
     storage_pool_link_domain(storage, now->id);

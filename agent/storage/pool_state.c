@@ -192,7 +192,8 @@ void storage_pool_recover(Storage *storage)
     uv_mutex_lock(&storage->pool.mutex);
     storage->pool.state = state;
     uv_mutex_unlock(&storage->pool.mutex);
-    log_notice("storage.pool", LOG_ID("pool", state.id), "Connected again%s.",
+    log_notice("storage.pool", LOG_ID("pool", state.id),
+               "Connected to the storage pool %s again%s.", state.id,
                state.role == SPM_ACQUIRED ? ", as its manager" : "");
     for (int i = 0; i < state.domain_count; i++)
         if (state.domains[i].active)

@@ -15,15 +15,20 @@ enum { SETTLE_MS = 500 };
 bool device_begin(DeviceCall *device, Call *call)
 {
     *device = (DeviceCall){.call = call, .vm = call_vm(call)};
-    device->domain = device->vm ? call_domain(call, device->vm) : NULL;
+    if (!device->vm)
+        return false;
+    uv_mutex_lock(&device->vm->devices_lock);
+    device->domain = call_domain(call, device->vm);
     return device->domain != NULL;
 }
 
 void device_end(DeviceCall *device)
 {
+    if (!device->vm)
+        return;
     hypervisor_domain_done(call_agent(device->call)->hypervisor, device->domain);
-    if (device->vm)
-        vm_unref(device->vm);
+    uv_mutex_unlock(&device->vm->devices_lock);
+    vm_unref(device->vm);
 }
 
 bool device_domain(DeviceCall *device, const Xml **ret_devices)

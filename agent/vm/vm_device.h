@@ -11,7 +11,7 @@ typedef struct DeviceCall {
     Xml *root, *device; // of the <hotplug> document
 } DeviceCall;
 
-// False after it has answered; device_end() must follow all the same.
+// Takes the VM's devices_lock. False after it has answered; device_end() must follow all the same.
 bool device_begin(DeviceCall *device, Call *call);
 void device_end(DeviceCall *device);
 // The devices of the running domain as they are now. False after it has answered.

@@ -14,6 +14,7 @@
 #include "agent/vm/hypervisor.h"
 #include "agent/vm/vm_create.h"
 #include "agent/vm/vm_device.h"
+#include "agent/vm/vm_orphans.h"
 #include "agent/vm/vm_volumes.h"
 #include "agent/vm/vm_xml.h"
 #include "agent/vm/vms.h"
@@ -124,17 +125,19 @@ void vm_hotplug_disk(Call *call)
     device_end(&device);
 }
 
-// The guest must let go; QEMU tells when it has. False after it has answered.
-static bool device_wait_gone(DeviceCall *device, const char *element, const char *child,
-                             const char *attribute, const char *value, VdsmError error)
+// The guest must let go; QEMU tells when it has. Meanwhile others may change devices, and give its
+// name to another one. False after it has answered.
+static bool device_wait_gone(DeviceCall *device, const char *alias, VdsmError error)
 {
     const Xml *devices;
     for (int waited = 0; waited < DETACH_WAIT_MS; waited += 100) {
         if (!device_domain(device, &devices))
             return false;
-        if (!find_device(devices, element, child, attribute, value))
+        if (!devices_have_alias(devices, alias))
             return true;
+        uv_mutex_unlock(&device->vm->devices_lock);
         uv_sleep(100);
+        uv_mutex_lock(&device->vm->devices_lock);
     }
     call_fail(device->call, error, "the guest did not release the device within %d s",
               DETACH_WAIT_MS / 1000);
@@ -154,13 +157,14 @@ static bool device_detach(DeviceCall *device, const Xml *devices, const char *el
     if (!found)
         return true; // it is not there: done already
     AUTO_FREE char *xml = device_xml(found);
+    const char *alias = xml_attribute(xml_child(found, "alias"), "name");
     if (!device_hook_before(device, before, xml, NULL))
         return false;
     if (virDomainDetachDeviceFlags(device->domain, xml, VIR_DOMAIN_AFFECT_LIVE)) {
         call_libvirt_failed(device->call, error, "The device could not be unplugged.");
         return false;
     }
-    if (!device_wait_gone(device, element, child, attribute, value, error))
+    if (alias && !device_wait_gone(device, alias, error))
         return false;
     hooks_after(device->vm, after, xml);
     return true;

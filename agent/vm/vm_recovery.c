@@ -65,7 +65,11 @@ static void vms_recover_domain(Vms *vms, virDomainPtr domain)
     if (!vm)
         return;
     vm_recover(vm, domain);
-    vm_settle_volumes_of(vm, domain, true);
+    // Who is changing its devices just now fails with the old libvirt, and settles them himself.
+    if (!uv_mutex_trylock(&vm->devices_lock)) {
+        vm_settle_volumes_of(vm, domain, true);
+        uv_mutex_unlock(&vm->devices_lock);
+    }
     vm_unref(vm);
 }
 

@@ -75,6 +75,7 @@ static void vm_free(Vm *vm)
     free(vm->watchdog_action);
     free(vm->payload);
     free(vm->client);
+    uv_mutex_destroy(&vm->devices_lock);
     free(vm);
 }
 
@@ -116,6 +117,7 @@ Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml)
 {
     Vm *vm = NEW(Vm);
     vm->vms = vms;
+    uv_mutex_init(&vm->devices_lock);
     memcpy(vm->id, id, UUID_SIZE - 1);
     vm->name = memory_string(name);
     vm->xml = memory_string(xml);

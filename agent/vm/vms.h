@@ -98,6 +98,10 @@ typedef struct Vm {
     VmRates *rates; // last sample of statistics
     VmGuest *guest; // what the guest agent told
     VmPause *pause; // the last one because of its storage, NULL: none
+    // Held from looking at the running domain's devices until they are changed: without it two
+    // calls choose the same name, and one takes what the other is plugging for a remnant. Blocks;
+    // taken before all other locks.
+    uv_mutex_t devices_lock;
     bool monitor_silent;
     bool polling; // a guest agent call is running
     int64_t polled_ms;

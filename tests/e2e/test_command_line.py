@@ -82,7 +82,8 @@ class CommandLineTest(GuestTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.upload = cls.vireo("disk", "upload", GUEST_IMAGE, "--name", "system")
-        cls.vireo("vm", "create", "web", "--memory", "256M", "--disk", "system", "--start")
+        cls.vireo("vm", "create", "web", "--memory", "256M", "--disk", "system",
+                  "--nic", "ovirtmgmt", "--start")
 
     def setUp(self):
         if self.status() == "down":
@@ -127,6 +128,10 @@ class CommandLineTest(GuestTest):
         self.assertNotIn("other", self.vireo("disk", "list").stdout)
 
     # ---- the serial console
+
+    def test_show_tells_the_address(self):
+        address = re.compile(r"^  nic1 .* 192\.168\.\d+\.\d+", re.MULTILINE)
+        wait_until(lambda: address.search(self.vireo("vm", "show", "web").stdout), 90, "address")
 
     def test_shell_in_the_guest(self):
         terminal = self.shell()

@@ -3,6 +3,7 @@
 """What happens to a VM while it runs, with real guests: it gets more CPUs and memory, its QEMU falls
 silent and comes back, its storage is full and has space again, its disk grows."""
 
+import concurrent.futures
 import json
 import signal
 import unittest
@@ -61,6 +62,32 @@ class RunningVmTest(GuestTest):
 
     def guest_answers(self):
         return self.ask_guest("guest-ping") is not None
+
+    # ---- disks
+
+    def test_disks_plugged_at_once(self):
+        """Each gets a name of its own, and none takes another for a remnant."""
+        names = [f"many{number}" for number in range(6)]
+        for name in names:
+            self.vireo("disk", "create", name, "1M")
+        disks = [self.rest.list("/disks", search=f"name={name}")[0]["id"] for name in names]
+
+        def attach(disk):
+            self.rest.post(f"{self.vm}/diskattachments", {
+                "disk": {"id": disk}, "interface": "virtio", "bootable": "false", "active": "true"})
+
+        with concurrent.futures.ThreadPoolExecutor(len(disks)) as pool:
+            list(pool.map(attach, disks))
+        wait_until(lambda: self.active_disks() >= set(disks), 60, f"all plugged: {self.events()}")
+        text = self.host.virsh("dumpxml", "web")
+        self.assertEqual([disk for disk in disks if f"<serial>{disk}</serial>" not in text], [])
+        for disk in disks:
+            self.rest.delete(f"{self.vm}/diskattachments/{disk}?detach_only=false")
+        wait_until(lambda: not self.active_disks() & set(disks), 60, "all unplugged")
+
+    def active_disks(self):
+        return {row["id"] for row in self.rest.list(f"{self.vm}/diskattachments")
+                if row["active"] == "true"}
 
     # ---- CPUs and memory
 
