@@ -122,8 +122,8 @@ class LocalLife(StorageTest):
         return other, second, dict(storagedomainID=second, storagepoolID=self.pool)
 
     def test_another_domain_in_and_out(self):
-        call = self.agent.client.call
         other, second, place = self.second_domain()
+        call = self.agent.client.call
         self.refused(375, "StorageDomain.activate", **place)
         call("StorageDomain.attach", **place)
         call("StorageDomain.attach", **place)
@@ -157,8 +157,8 @@ class LocalLife(StorageTest):
         call("StorageDomain.format", storagedomainID=self.domain, autoDetach=False)
 
     def test_another_master(self):
-        call = self.agent.client.call
         other, second, place = self.second_domain()
+        call = self.agent.client.call
         call("StorageDomain.attach", **place)
         switch = dict(storagepoolID=self.pool, oldMasterUUID=self.domain, newMasterUUID=second,
                       masterVersion=2)
