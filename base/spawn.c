@@ -194,16 +194,19 @@ int spawn_pid(const Spawn *spawn)
     return spawn->process.pid;
 }
 
-// The last non-empty line says most in nearly every program.
+// The last non-empty line says most in nearly every program, but for remarks: they are indented.
 static char *spawn_last_line(const char *text)
 {
-    size_t end = strlen(text);
-    while (end && strchr(" \n\r\t", text[end - 1]))
-        end--;
-    size_t start = end;
-    while (start && text[start - 1] != '\n')
-        start--;
-    return memory_bytes(text + start, end - start);
+    size_t end = strlen(text), start;
+    for (;;) {
+        while (end && strchr(" \n\r\t", text[end - 1]))
+            end--;
+        for (start = end; start && text[start - 1] != '\n';)
+            start--;
+        if (!start || !strchr(" \t", text[start]))
+            return memory_bytes(text + start, end - start);
+        end = start;
+    }
 }
 
 bool spawn_succeeded(const SpawnResult *result, const char *program, Fail *why)

@@ -106,6 +106,15 @@ TEST(failure_speaks_the_programs_words)
     assert_string_equal(quiet.why.detail, "told on stdout");
 }
 
+TEST(remarks_below_the_reason_are_left_out)
+{
+    AUTO_SEEN seen = {0}, only = {0};
+    run(&seen, SHELL("printf 'unknown type nfs.\n  \tsee dmesg\n\n' >&2; exit 32"), NULL, 0, 0);
+    assert_string_equal(seen.why.detail, "unknown type nfs.");
+    run(&only, SHELL("printf '  indented\n' >&2; exit 1"), NULL, 0, 0);
+    assert_string_equal(only.why.detail, "  indented");
+}
+
 TEST(start_failure_comes_later)
 {
     AUTO_SEEN seen = {0};

@@ -11,6 +11,8 @@
 #include "manager/operations/operation.h"
 #include "manager/store/store.h"
 
+enum { USER_NAME_MAX = 64 };
+
 struct Control {
     Manager *manager;
     Listener *listener;
@@ -101,6 +103,15 @@ static void control_backup(ControlCall *call)
 
 // ---- users
 
+static bool user_name_is_good(const char *name)
+{
+    size_t length = name ? strlen(name) : 0;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f || strchr("@/\\\"'<>", name[i]))
+            return false;
+    return length > 0 && length <= USER_NAME_MAX;
+}
+
 static Entity *control_user(ControlCall *call, Fail *why)
 {
     const char *name = json_get_string(call->request, "name");
@@ -148,8 +159,14 @@ static void control_user_password(ControlCall *call)
 static void added_user_hashed(const char *hash, void *argument)
 {
     ControlCall *call = argument;
+    AUTO_FAIL why = {0}, none = {0};
     const char *name = json_get_string(call->request, "name");
     const Role *role = role_by_name(json_get_string(call->request, "role"));
+    if (control_user(call, &none)) { // somebody else was quicker
+        fail_set(&why, FAIL_EXISTS, "There is a user %s already.", name);
+        control_reply(call, &why);
+        return;
+    }
     Change *change = change_new(call->control->manager, NULL);
     ApiDocument *draft = change_add(change, KIND_USER, NULL);
     ApiUser *user = draft->object;
@@ -169,8 +186,10 @@ static void control_user_add(ControlCall *call)
     const char *name = json_get_string(call->request, "name");
     const char *password = json_get_string(call->request, "password");
     const char *role = json_get_string(call->request, "role");
-    if (!name || !*name || strpbrk(name, "@ /\\\"'<>") || strlen(name) > 64)
-        fail_set(&why, FAIL_INVALID, "name: a user name has up to 64 characters and no @.");
+    if (!user_name_is_good(name))
+        fail_set(&why, FAIL_INVALID,
+                 "name: a user name has 1 to %d characters, without blanks and @ / \\ \" ' < >.",
+                 USER_NAME_MAX);
     else if (control_user(call, &none))
         fail_set(&why, FAIL_EXISTS, "There is a user %s already.", name);
     else if (!role_by_name(role))

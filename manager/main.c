@@ -9,6 +9,7 @@
 #include "manager/identity/identity.h"
 #include "manager/inventory/inventory.h"
 #include "manager/manager.h"
+#include "manager/operations/operation.h"
 
 #define CONFIG_FILE "/etc/vireo/manager.conf"
 
@@ -68,6 +69,7 @@ static int run(Manager *manager)
     notify_start(&manager->notify, &loop);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
+    operations_free(manager->operations);
     identity_free(manager->identity);
     event_log_free(manager->events);
     inventory_free(manager->inventory);

@@ -231,7 +231,7 @@ static void manager_drained(void *argument)
     Manager *manager = argument;
     http_server_free(TAKE(manager->http));
     transfers_stop(TAKE(manager->transfers));
-    operations_free(TAKE(manager->operations));
+    operations_stop(manager->operations);
     fleet_stop(TAKE(manager->fleet));
     store_close(TAKE(manager->store));
 }
@@ -240,6 +240,7 @@ static void manager_stop_durable(const Fail *why, void *argument)
 {
     Manager *manager = argument;
     (void)why;
+    operations_dismiss_waiters(manager->operations);
     http_server_stop(manager->http, STOP_GRACE_MS, manager_drained, manager);
 }
 

@@ -230,13 +230,14 @@ void call_ok(Call *call)
 void call_fail(Call *call, VdsmError error, const char *format, ...)
 {
     AUTO_STRBUF text = {0};
+    const char *meaning = vdsm_error_text(error);
     va_list args;
     va_start(args, format);
-    strbuf_addf(&text, "%s: ", vdsm_error_text(error));
     strbuf_addv(&text, format, args);
     va_end(args);
+    bool told = text.data && !strncmp(text.data, meaning, strlen(meaning));
     call->error = error;
-    call->message = strbuf_take(&text);
+    call->message = told ? strbuf_take(&text) : memory_format("%s: %s", meaning, text.data);
     call_answered(call);
 }
 

@@ -127,21 +127,34 @@ int direct_probe_block_size(const char *directory, int *ret)
     return result;
 }
 
+// A full file system still serves what lies there, and only who may use it can make room.
+static bool file_system_is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT;
+}
+
+// *ret_fd stays -1 when there is no room for what should be read back.
 static int check_write(const char *path, int *ret_fd, const char *directory, Fail *why)
 {
     AUTO_FREE char *buffer = direct_buffer(DIRECT_ALIGNMENT);
     memset(buffer, 'v', DIRECT_ALIGNMENT);
-    int fd = probe_open(path, O_RDWR);
+    AUTO_CLOSE int fd = probe_open(path, O_RDWR);
+    if (fd < 0 && file_system_is_full(errno))
+        return 0;
     if (fd < 0 && errno == EINVAL)
         return storage_fail(why, VDSM_TARGET_UNSUPPORTED,
                             "The file system of %s can't do direct I/O", directory);
     if (fd < 0)
         return storage_errno(why, VDSM_STORAGE_PERMISSION, errno, "No file can be made in %s",
                              directory);
-    *ret_fd = fd;
-    if (pwrite(fd, buffer, DIRECT_ALIGNMENT, 0) != DIRECT_ALIGNMENT)
+    ssize_t written = pwrite(fd, buffer, DIRECT_ALIGNMENT, 0);
+    if (written >= 0 ? written < DIRECT_ALIGNMENT : file_system_is_full(errno))
+        return 0;
+    if (written < 0)
         return storage_errno(why, VDSM_STORAGE_PERMISSION, errno,
                              "A new file in %s can't be written", directory);
+    *ret_fd = fd;
+    fd = -1;
     return 0;
 }
 
@@ -166,7 +179,7 @@ int direct_check_access(const char *directory, Fail *why)
     AUTO_FREE char *path = probe_path(directory, "access");
     AUTO_CLOSE int fd = -1;
     int error = check_write(path, &fd, directory, why);
-    if (!error)
+    if (!error && fd >= 0)
         error = check_read(fd, directory, why);
     if (unlink(path) < 0 && errno != ENOENT && !error)
         error = storage_errno(why, VDSM_STORAGE_PERMISSION, errno,

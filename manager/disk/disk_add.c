@@ -138,7 +138,7 @@ static void plug_into_vm(Operation *operation, Change *change, const Entity *dis
     const char *follower;
     if (!vm || !vm_find_attachment(ENTITY_OBJECT(vm, Vm), disk->id))
         return;
-    device_plan_plug(change, vm, (PlugTarget){.disk = disk->id}, &follower);
+    device_plan_plug(change, vm, (PlugTarget){.disk = disk->id}, PLUG_LEAVE_OFF, &follower);
     operation_follow(operation, follower);
 }
 

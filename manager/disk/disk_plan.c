@@ -5,7 +5,7 @@
 #include "manager/inventory/state.h"
 #include "manager/storage/domain.h"
 
-static const int64_t disk_size_max = 500LL << 40; // what RHEL's QEMU is supported with
+#define DISK_SIZE_MAX (INT64_C(500) << 40) // what RHEL's QEMU is supported with
 
 enum { CAPACITY_STEP = 4096, ALIAS_MAX = 255, DESCRIPTION_MAX = 4000 };
 
@@ -96,17 +96,25 @@ static Entity *wanted_domain(Request *request, const ApiDisk *wanted)
     return request_reference(request, KIND_STORAGE_DOMAIN, reference, "disk.storage_domains");
 }
 
+int disk_check_size(Request *request, int64_t size, const char *activity)
+{
+    if (size > 0 && size <= DISK_SIZE_MAX)
+        return 0;
+    if (size <= 0)
+        fail_set(&request->why, FAIL_REJECTED,
+                 "%s. Disk's provisioned size has to be greater than 0.", activity);
+    else
+        fail_set(&request->why, FAIL_REJECTED, "%s. Disks have at most %lld TiB.", activity,
+                 (long long)(DISK_SIZE_MAX >> 40));
+    fail_detail(&request->why, "disk.provisioned_size is %lld", (long long)size);
+    return fail_to_errno(FAIL_REJECTED);
+}
+
 static int check_size(Request *request, ApiInteger size)
 {
     if (!size.set)
         return fail_set(&request->why, FAIL_INCOMPLETE, "Disk [provisionedSize] required for add");
-    if (size.value <= 0)
-        return fail_set(&request->why, FAIL_REJECTED,
-                        "%s. Disk's provisioned size has to be greater than 0.", doing);
-    if (size.value > disk_size_max)
-        return fail_set(&request->why, FAIL_REJECTED, "%s. Disks have at most %lld TiB.", doing,
-                        (long long)(disk_size_max >> 40));
-    return 0;
+    return disk_check_size(request, size.value, doing);
 }
 
 static int check_texts(Request *request, const ApiDisk *wanted)
@@ -146,7 +154,9 @@ static int wish_read(Request *request, const ApiDisk *wanted, Wish *wish)
     if (wanted->lun_storage ||
         (wanted->storage_type && wanted->storage_type != API_DISK_STORAGE_TYPE_IMAGE))
         return fail_set(&request->why, FAIL_NOT_IMPLEMENTED,
-                        "Disks that are LUNs or managed block storage are not implemented yet.");
+                        "disk.%s: disks that are LUNs or managed block storage are not implemented "
+                        "yet.",
+                        wanted->lun_storage ? "lun_storage" : "storage_type");
     if (check_size(request, wanted->provisioned_size) || check_texts(request, wanted) ||
         check_ids(request, wanted))
         return fail_to_errno(request->why.code);

@@ -18,9 +18,13 @@ static int check_growth(Request *request, const Entity *disk, int64_t size)
     const ApiDisk *object = ENTITY_OBJECT(disk, Disk);
     DiskPlace place;
     int64_t more = size - object->provisioned_size.value;
-    if (more < 0)
-        return fail_set(&request->why, FAIL_REJECTED,
-                        "%s. New disk size must be larger than the current disk size.", doing);
+    if (more < 0) {
+        fail_set(&request->why, FAIL_REJECTED,
+                 "%s. New disk size must be larger than the current disk size.", doing);
+        fail_detail(&request->why, "disk.provisioned_size is %lld, disk %s has %lld",
+                    (long long)size, object->alias, (long long)object->provisioned_size.value);
+        return fail_to_errno(FAIL_REJECTED);
+    }
     if (!disk_place(manager, disk->id, &place))
         return fail_set(&request->why, FAIL_STATE,
                         "%s. Its storage domain is attached to no data center.", doing);
@@ -118,11 +122,12 @@ static void describe_on_storage(Manager *manager, const Entity *disk, const ApiD
 int disk_plan_update(Request *request, Change *change, Entity *disk, const ApiDisk *wanted,
                      const char **ret_operation)
 {
-    int64_t size =
-        (wanted->provisioned_size.value + CAPACITY_STEP - 1) / CAPACITY_STEP * CAPACITY_STEP;
-    bool grows =
-        wanted->provisioned_size.set && size != ENTITY_OBJECT(disk, Disk)->provisioned_size.value;
+    ApiInteger asked = wanted->provisioned_size;
     *ret_operation = NULL;
+    if (asked.set && disk_check_size(request, asked.value, doing))
+        return fail_to_errno(request->why.code);
+    int64_t size = (asked.value + CAPACITY_STEP - 1) / CAPACITY_STEP * CAPACITY_STEP;
+    bool grows = asked.set && size != ENTITY_OBJECT(disk, Disk)->provisioned_size.value;
     if (request_check_free(request, disk, LOCK_EXCLUSIVE) || check_members(request, disk, wanted) ||
         (grows && check_growth(request, disk, size)))
         return fail_to_errno(request->why.code);

@@ -214,7 +214,11 @@ static void got_vm_xml(const Json *result, const Fail *why, int code, void *argu
 {
     Monitor *monitor = monitor_call_end(argument);
     (void)code;
-    if (monitor && !fail_is_set(why))
+    if (!monitor)
+        return;
+    if (fail_is_set(why))
+        report_vm_xml_lost(monitor->host);
+    else
         report_vm_xml(monitor->fleet->manager, result);
 }
 
@@ -419,6 +423,7 @@ static void host_opened(HostLink *link, Entity *host)
     if (!monitor)
         return;
     monitor->turn++;
+    report_vm_xml_lost(host); // an answer may have gone with the last connection
     monitor->asking = monitor->capable = monitor->pool_ready = false;
     monitor->retry_ms = monitor->next_vms_ms = monitor->next_stats_ms = 0;
     monitor_tick(monitor);

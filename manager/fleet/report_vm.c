@@ -417,6 +417,12 @@ void report_vm_xml(Manager *manager, const Json *map)
     }
 }
 
+void report_vm_xml_lost(Entity *host)
+{
+    LIST_EACH(&host_state(host)->vms, VmState, on_host, state)
+        state->xml_is_old = true;
+}
+
 void report_host_lost(Manager *manager, Entity *host)
 {
     LIST_EACH(&host_state(host)->vms, VmState, on_host, state) {

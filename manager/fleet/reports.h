@@ -15,5 +15,7 @@ void report_vm_event(Manager *manager, Entity *host, const char *vm, const Json 
 void fleet_ask_xml(Manager *manager, Entity *host, StrBuf *params);
 // Domain XML by VM, for the names of devices.
 void report_vm_xml(Manager *manager, const Json *map);
+// It has not answered: its definitions are asked for again.
+void report_vm_xml_lost(Entity *host);
 // Everything on this host is unknown from now on.
 void report_host_lost(Manager *manager, Entity *host);

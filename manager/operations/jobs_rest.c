@@ -5,6 +5,7 @@
 #include "manager/operations/operation.h"
 #include "manager/rest/check.h"
 #include "manager/rest/reply.h"
+#include "manager/rest/statistics.h"
 #include "manager/search/search.h"
 #include "rest_handlers.h"
 
@@ -192,6 +193,16 @@ int step_get(Request *request, Items *items)
     items->view = step_view;
     items_add_part(items, job, ENTITY_OBJECT(job, Operation)->steps.items[number]);
     return 0;
+}
+
+// The step is there; only those that move Gluster's data ever had figures.
+int step_statistics(Request *request, Items *items)
+{
+    uint32_t number;
+    Entity *job = job_of_path(request);
+    (void)items;
+    return job ? step_find(request, job, request_id_of(request, "Step"), &number)
+               : fail_to_errno(request->why.code);
 }
 
 // ---- jobs that others do

@@ -13,6 +13,7 @@ enum {
     OPERATION_SUCCESS_KEPT_MS = 10 * 60 * 1000,
     OPERATION_FAILURE_KEPT_MS = 60 * 60 * 1000,
     OPERATION_WATCH_MS = 5000,
+    OPERATION_UNDO_PATIENCE_MS = 10000,
 };
 
 typedef struct LockHolders {
@@ -136,7 +137,7 @@ int operation_check_free(Manager *manager, const char *object, LockMode mode, co
              noun[0] >= 'a' && noun[0] <= 'z' ? noun[0] - 'a' + 'A' : noun[0], noun + 1, name);
     fail_detail(why, "\"%s\" holds it since %lld s (step %lld of %d: %s)", title,
                 (long long)seconds, (long long)row->step.value + 1, holder->kind->count, step);
-    fail_hint(why, "Wait for job %s, or cancel it", holder->entity->id);
+    fail_hint(why, "Wait for job %s", holder->entity->id);
     fail_object(why, object);
     return fail_to_errno(FAIL_LOCKED);
 }
@@ -369,7 +370,7 @@ static void operation_advanced(const Fail *why, void *argument)
     Operation *operation = argument;
     operation->commits--;
     if (operation->closing || operation->commits)
-        return;             // a later change (a cancellation) decides how it goes on
+        return;             // a later change decides how it goes on
     if (fail_is_set(why)) { // the store is in trouble: the step stays, and is observed again
         log_warn("operation.store", LOG_ID("operation", operation->entity->id),
                  "The advance could not be stored; it will be tried again.");
@@ -412,9 +413,32 @@ void operation_done(Operation *operation)
     operation_done_with(operation, operation_change(operation));
 }
 
+// The failure as those hear it who waited: with what it was that failed.
+static void operation_outcome(const Operation *operation, Fail *ret)
+{
+    AUTO_FREE char *title = operation_title(operation->manager, operation->entity);
+    fail_copy(ret, &operation->why);
+    fail_prefix(ret, "%s failed. ", title);
+}
+
+// An undo may have to wait for a host for days; nobody waits with it.
+static void operation_tell_late_undo(Operation *operation)
+{
+    AUTO_FAIL why = {0};
+    if (!operation->undoing ||
+        clock_monotonic_ms() - operation->progress_ms < OPERATION_UNDO_PATIENCE_MS)
+        return;
+    operation_outcome(operation, &why);
+    if (!why.hint)
+        fail_hint(&why, "What was done before is undone as soon as that is possible; see job %s",
+                  operation->entity->id);
+    operation_tell_waiters(operation, &why);
+}
+
 void operation_wait(Operation *operation, int delay_ms)
 {
     operation->running = false;
+    operation_tell_late_undo(operation);
     operation_later(operation, delay_ms);
 }
 
@@ -518,7 +542,7 @@ static void operation_ended(const Fail *why, void *argument)
     AUTO_FAIL outcome = {0};
     crash_point("operation", operation->kind->name, "end",
                 fail_is_set(&operation->why) ? "undone" : "after");
-    fail_copy(&outcome, &operation->why);
+    operation_outcome(operation, &outcome);
     if (*operation->follower) // its locks are taken before ours go
         operation_begin(operation->manager, operation->follower);
     operation_leave(operation, &outcome);
@@ -560,6 +584,11 @@ static const char *context_name(Manager *manager, Kind kind, const char *id, con
     return entity ? entity_name(entity) : fallback ? fallback : id ? id : "";
 }
 
+static bool key_is(const char *key, size_t length, const char *name)
+{
+    return strlen(name) == length && !memcmp(name, key, length);
+}
+
 static const char *title_value(Manager *manager, const ApiOperationContext *context,
                                const char *key, size_t length)
 {
@@ -575,9 +604,10 @@ static const char *title_value(Manager *manager, const ApiOperationContext *cont
         {"data_center", KIND_DATA_CENTER, context->data_center},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (strlen(rows[i].key) == length && !memcmp(rows[i].key, key, length))
+        if (key_is(key, length, rows[i].key))
             return context_name(manager, rows[i].kind, rows[i].id, context->text);
-    return context->text ? context->text : "";
+    const char *text = key_is(key, length, "device") ? context->device_name : context->text;
+    return text ? text : "";
 }
 
 char *operation_title(Manager *manager, const Entity *entity)
@@ -706,23 +736,35 @@ void operations_resume(Operations *operations)
     }
 }
 
-static void operations_watch_closed(uv_handle_t *handle)
+static void fail_stopping(Fail *why)
 {
-    Operations *operations = handle->data;
-    array_done(&operations->kinds);
-    map_done(&operations->by_id);
-    map_done(&operations->locks);
-    free(operations);
+    fail_set(why, FAIL_UNAVAILABLE,
+             "The manager is stopping; the operation goes on after its start.");
+}
+
+void operations_dismiss_waiters(Operations *operations)
+{
+    AUTO_FAIL why = {0};
+    fail_stopping(&why);
+    LIST_EACH(&operations->running, Operation, node, operation)
+        operation_tell_waiters(operation, &why);
+}
+
+void operations_stop(Operations *operations)
+{
+    AUTO_FAIL why = {0};
+    fail_stopping(&why);
+    LIST_EACH(&operations->running, Operation, node, operation)
+        operation_leave(operation, &why);
+    uv_close((uv_handle_t *)&operations->watch, NULL);
 }
 
 void operations_free(Operations *operations)
 {
-    AUTO_FAIL why = {0};
     if (!operations)
         return;
-    fail_set(&why, FAIL_UNAVAILABLE,
-             "The manager is stopping; the operation goes on after its start.");
-    LIST_EACH(&operations->running, Operation, node, operation)
-        operation_leave(operation, &why);
-    uv_close((uv_handle_t *)&operations->watch, operations_watch_closed);
+    array_done(&operations->kinds);
+    map_done(&operations->by_id);
+    map_done(&operations->locks);
+    free(operations);
 }

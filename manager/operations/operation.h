@@ -65,6 +65,11 @@ typedef struct Operations Operations;
 typedef enum LockMode { LOCK_SHARED, LOCK_EXCLUSIVE } LockMode;
 
 Operations *operations_new(Manager *manager);
+// Who waits for an end is told that the manager stops.
+void operations_dismiss_waiters(Operations *operations);
+// All operations are left where they are; answers that come late find none.
+void operations_stop(Operations *operations);
+// When the loop has ended.
 void operations_free(Operations *operations);
 // Kinds are known to the engine before the store is loaded.
 void operations_register(Operations *operations, const OperationKind *kind);
@@ -123,7 +128,8 @@ void operation_wake(Manager *manager, const char *object);
 // ---- from outside
 
 typedef void (*OperationEnded)(const Fail *why, void *argument);
-// `ended` is called once, also when the manager stops (then with UNAVAILABLE).
+// `ended` is called once, also when the manager stops (then with UNAVAILABLE), or when its undo takes
+// long (then with the failure).
 void operation_wait_end(Operation *operation, OperationEnded ended, void *argument);
 // Text with ${} filled from the context.
 char *operation_title(Manager *manager, const Entity *row);

@@ -51,10 +51,14 @@ void step_call(Operation *operation, Entity *host, const char *method, StrBuf *p
     host_call_entity(operation->manager, host, method, params, STEP_CALL_MS, step_answered, wait);
 }
 
+int64_t step_silent_ms(const Operation *operation)
+{
+    return clock_monotonic_ms() - operation->progress_ms;
+}
+
 void step_put_off(Operation *operation, const Fail *why)
 {
-    int64_t silent = clock_monotonic_ms() - operation->progress_ms;
-    if (silent > STEP_PATIENCE_MS && !operation->undoing)
+    if (step_silent_ms(operation) > STEP_PATIENCE_MS && !operation->undoing)
         step_fail(operation, why);
     else
         operation_wait(operation, STEP_PUT_OFF_MS);

@@ -22,6 +22,8 @@ void step_put_off(Operation *operation, const Fail *why);
 typedef struct StepWait StepWait;
 StepWait *step_wait_new(Operation *operation);
 Operation *step_wait_end(StepWait *wait);
+// Since its last progress.
+int64_t step_silent_ms(const Operation *operation);
 // Puts the step off when `why` says that nobody answered, fails otherwise.
 void step_fail_or_put_off(Operation *operation, const Fail *why);
 // Fails with a copy of `why`.

@@ -186,8 +186,8 @@ static int request_parse_accept(Request *request)
         return 0;
     const char *json = strcasestr(accept, "json"), *xml = strcasestr(accept, "xml");
     request->json = json && (!xml || json < xml);
-    if (!json && !xml && !strstr(accept, "*/*") && !strcasestr(accept, "x-virt-viewer") &&
-        !strcasestr(accept, "text/"))
+    if (!fail_is_set(&request->why) && !json && !xml && !strstr(accept, "*/*") &&
+        !strcasestr(accept, "x-virt-viewer") && !strcasestr(accept, "text/"))
         return fail_set(&request->why, FAIL_NOT_ACCEPTABLE,
                         "Answers come as application/xml or application/json, not as \"%.100s\".",
                         accept);
@@ -483,9 +483,9 @@ void request_begin(Manager *manager, Http *http, const char *path)
     request->http = http;
     request->head = !strcmp(http_head(http)->method, "HEAD");
     request->cause.source = arena_string(&request->arena, http_peer(http));
-    // The URL is judged first, but its faults are told only to who may ask at all.
-    if (request_parse_url(request, path) || request_parse_accept(request) ||
-        request_parse_switches(request)) {
+    // The URL is judged first, but its faults are told only to who may ask at all, and as they like.
+    int malformed = request_parse_url(request, path);
+    if (request_parse_accept(request) || malformed || request_parse_switches(request)) {
         request->route.depth = request->route.depth ? request->route.depth : 1;
         if (!request->route.path)
             request->route.path = "";

@@ -12,7 +12,7 @@ static const struct {
     StatisticsOf *provide;
 } providers[] = {
     {"Vm", vm_statistics},     {"VmNic", vm_nic_statistics},     {"Disk", disk_statistics},
-    {"Host", host_statistics}, {"HostNic", host_nic_statistics},
+    {"Host", host_statistics}, {"HostNic", host_nic_statistics}, {"Step", step_statistics},
 };
 
 static ApiStatistic *statistic_new(Arena *arena, const StatisticRow *row, const char *owner)

@@ -17,7 +17,7 @@ typedef struct StatisticRow {
 // statistic's own.
 typedef int StatisticsOf(Request *request, Items *items);
 StatisticsOf vm_statistics, vm_nic_statistics, disk_statistics, host_statistics,
-    host_nic_statistics;
+    host_nic_statistics, step_statistics;
 
 // Adds a row for each figure. `owner` is the object's id; the ids of the statistics come from it.
 void statistics_add(Request *request, Items *items, const StatisticRow *rows, int count,

@@ -291,9 +291,10 @@ void fixture_init(SearchFixture *fixture)
 
 void fixture_done(SearchFixture *fixture)
 {
-    operations_free(fixture->manager.operations);
+    operations_stop(fixture->manager.operations);
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     uv_loop_close(&fixture->loop);
+    operations_free(fixture->manager.operations);
     event_log_free(fixture->manager.events);
     inventory_free(fixture->manager.inventory);
 }

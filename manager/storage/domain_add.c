@@ -26,12 +26,13 @@ static int check_kinds(Request *request, const ApiStorageDomain *wanted, ApiStor
                  type == API_STORAGE_TYPE_NFS;
     if (wanted->type != API_STORAGE_DOMAIN_TYPE_DATA)
         return fail_set(&request->why, FAIL_NOT_IMPLEMENTED,
-                        "Storage domains of type %s are not implemented yet; data domains are, and "
-                        "hold ISO images too.",
+                        "storage_domain.type: domains of type %s are not implemented yet; data "
+                        "domains are, and hold ISO images too.",
                         api_enum_name(&api_enum_storage_domain_type, wanted->type));
     if (!known)
         return fail_set(&request->why, FAIL_NOT_IMPLEMENTED,
-                        "Storage of type %s is not implemented yet; localfs, posixfs and nfs are.",
+                        "storage_domain.storage.type: storage of type %s is not implemented yet; "
+                        "localfs, posixfs and nfs are.",
                         api_enum_name(&api_enum_storage_type, type));
     if (wanted->storage_format && wanted->storage_format != API_STORAGE_FORMAT_V5)
         return fail_set(&request->why, FAIL_INVALID,

@@ -213,7 +213,7 @@ static void join_asked(Operation *operation, const Json *result, const Fail *why
         return;
     }
     Entity *host = acting_host(operation);
-    if (!host || !step_data_center(operation))
+    if (!host)
         return;
     if (context_first(operation))
         domain_step_call(operation, host, "StoragePool.create", pool, write_pool, join_answered);
@@ -485,15 +485,10 @@ const OperationKind storage_domain_attach_kind = {
 // ---- out of maintenance: the pool knows the domain already
 
 // What is wanted is durable before the pool hears of it: its hosts connect to what is wanted.
-static void act_want(Operation *operation)
-{
-    activated(operation);
-}
-
 static const OperationStep activate_steps[] = {
     {"connect", "Connecting the storage to the host", domain_step_connect, domain_step_disconnect,
      0},
-    {"want", "Marking the domain", act_want, undo_use, 0},
+    {"want", "Marking the domain", activated, undo_use, 0},
     {"manage", "Waiting for a storage manager", act_manage, NULL, 0},
     {"activate", "Activating the domain", act_activate, NULL, 0},
     {"hosts", "Telling all hosts", act_tell_hosts, NULL, 0},

@@ -97,8 +97,12 @@ static void act_deactivate(Operation *operation)
     StrBuf params = {0};
     JsonWriter writer = {.out = &params};
     Entity *data_center = step_data_center(operation);
-    if (!data_center || !domain_step_domain(operation))
+    if (!domain_step_domain(operation))
         return;
+    if (!data_center) {
+        deactivated(operation);
+        return;
+    }
     if (context_last(operation)) {
         if (!domain_step_await_hosts(operation))
             pool_disconnect_hosts(operation->manager, data_center, released,

@@ -90,7 +90,8 @@ static Entity *wanted_disk(Request *request, const ApiImageTransfer *wanted)
 {
     if (wanted->snapshot || wanted->backup) {
         fail_set(&request->why, FAIL_NOT_IMPLEMENTED,
-                 "Transfers of snapshots and backups are not implemented yet.");
+                 "image_transfer.%s: transfers of snapshots and backups are not implemented yet.",
+                 wanted->snapshot ? "snapshot" : "backup");
         return NULL;
     }
     if (wanted->image && wanted->image->id && !wanted->disk)

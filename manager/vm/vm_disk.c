@@ -169,7 +169,7 @@ static void attach_disk(Request *request, Entity *vm, Entity *disk, const ApiDis
         commit_and_show(request, change, 201, path);
         return;
     }
-    device_plan_plug(change, vm, (PlugTarget){.disk = disk->id}, &operation);
+    device_plan_plug(change, vm, (PlugTarget){.disk = disk->id}, PLUG_REMOVE, &operation);
     commit_and_wait(request, change, operation, 201, path);
 }
 
@@ -274,7 +274,7 @@ static void update_commit(Request *request, Change *change, Entity *vm,
         return;
     }
     if (wanted->active == API_TRUE)
-        device_plan_plug(change, vm, target, &operation);
+        device_plan_plug(change, vm, target, PLUG_LEAVE_OFF, &operation);
     else
         device_plan_unplug(change, vm, target, UNPLUG_KEEP, &operation);
     commit_and_wait(request, change, operation, 200, path);

@@ -267,7 +267,7 @@ void vm_nic_add(Request *request)
         return;
     }
     nic->plugged = API_FALSE; // until the guest has it
-    device_plan_plug(change, vm, (PlugTarget){.nic = id}, &operation);
+    device_plan_plug(change, vm, (PlugTarget){.nic = id}, PLUG_REMOVE, &operation);
     commit_and_wait(request, change, operation, 201, path);
 }
 
@@ -375,7 +375,7 @@ static void update_plug(Request *request, Entity *vm, const ApiNic *now, bool pl
     event_add(change, request->method->event, &(EventFacts){.vm = vm, .name = nic->name});
     PlugTarget target = {.nic = now->id};
     if (plug)
-        device_plan_plug(change, vm, target, &operation);
+        device_plan_plug(change, vm, target, PLUG_LEAVE_OFF, &operation);
     else
         device_plan_unplug(change, vm, target, UNPLUG_KEEP, &operation);
     commit_and_wait(request, change, operation, 200, path);
@@ -413,7 +413,7 @@ static void nic_plug(Request *request, bool plug)
     Change *change = change_new(request->manager, &request->cause);
     PlugTarget target = {.nic = nic->id};
     if (plug)
-        device_plan_plug(change, vm, target, &operation);
+        device_plan_plug(change, vm, target, PLUG_LEAVE_OFF, &operation);
     else
         device_plan_unplug(change, vm, target, UNPLUG_KEEP, &operation);
     commit_and_wait(request, change, operation, 200, NULL);

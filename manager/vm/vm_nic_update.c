@@ -1,5 +1,6 @@
 #include "manager/vm/vm_nic_update.h"
 
+#include "base/log.h"
 #include "manager/operations/step_call.h"
 #include "manager/vm/vm_call.h"
 #include "manager/vm/vm_devices.h"
@@ -12,6 +13,8 @@ void nic_plan_update(Change *change, Entity *vm, const ApiNic *next, const char 
     ApiOperationContext *context = operation_plan(change, &nic_update_kind, &arena, ret_id);
     context->vm = arena_string(arena, vm->id);
     context->nic = arena_string(arena, next->id);
+    context->device_name = arena_string(arena, next->name);
+    context->text = arena_string(arena, entity_name(vm));
     context->device = api_clone(arena, &api_type_nic, next);
     operation_lock(change, *ret_id, vm->id, LOCK_SHARED);
     operation_lock(change, *ret_id, next->id, LOCK_EXCLUSIVE);
@@ -27,7 +30,19 @@ static void host_answered(Operation *operation, const Json *result, const Fail *
         step_fail(operation, why);
 }
 
-static void tell_host(Operation *operation, Entity *vm, const ApiNic *nic)
+// The host that refuses this too has the interface as it was, or does not have it at all: asking
+// again would only keep the VM locked.
+static void undo_answered(Operation *operation, const Json *result, const Fail *why, int code)
+{
+    (void)result;
+    (void)code;
+    if (fail_is_set(why))
+        log_warn("nic.update", LOG_ID("vm", operation_context(operation)->vm),
+                 "A network interface may differ from its configuration: %s", why->message);
+    operation_done(operation);
+}
+
+static void tell_host(Operation *operation, Entity *vm, const ApiNic *nic, StepReply reply)
 {
     const char *bridge = vm_nic_bridge(operation->manager, nic);
     AUTO_FREE char *alias = memory_format("ua-%s", nic->id);
@@ -44,14 +59,14 @@ static void tell_host(Operation *operation, Entity *vm, const ApiNic *nic)
         json_add_string(&writer, "network", bridge);
     json_close(&writer, '}');
     json_close(&writer, '}');
-    step_call(operation, vm_state(vm)->host, "VM.updateDevice", &params, host_answered);
+    step_call(operation, vm_state(vm)->host, "VM.updateDevice", &params, reply);
 }
 
 static void act_update(Operation *operation)
 {
     Entity *vm = step_vm(operation);
     if (vm && vm_state(vm)->host)
-        tell_host(operation, vm, operation_context(operation)->device);
+        tell_host(operation, vm, operation_context(operation)->device, host_answered);
     else
         operation_done(operation);
 }
@@ -62,7 +77,7 @@ static void undo_update(Operation *operation)
     const char *id = operation_context(operation)->nic;
     const ApiNic *nic = vm ? vm_find_nic(ENTITY_OBJECT(vm, Vm), id) : NULL;
     if (nic && vm_state(vm)->host)
-        tell_host(operation, vm, nic);
+        tell_host(operation, vm, nic, undo_answered);
     else
         operation_done(operation);
 }
@@ -91,7 +106,7 @@ static void update_finish(Operation *operation, Change *change, const Fail *why)
 
 const OperationKind nic_update_kind = {
     .name = "nic_update",
-    .title = "Changing a network interface of VM ${vm}",
+    .title = "Changing network interface ${device} of VM ${vm}",
     .steps = update_steps,
     .count = COUNT_OF(update_steps),
     .finish = update_finish,

@@ -10,6 +10,8 @@
 #include "manager/vm/vm_devices.h"
 #include "proto/vdsm.h"
 
+enum { UNDO_PATIENCE_MS = 30000 };
+
 ApiNic *vm_find_nic(const ApiVm *vm, const char *id)
 {
     for (uint32_t i = 0; id && i < vm->nics.count; i++)
@@ -28,6 +30,15 @@ ApiDiskAttachment *vm_find_attachment(const ApiVm *vm, const char *disk)
 
 // ---- planning
 
+static const char *device_name(Change *change, Entity *vm, PlugTarget target)
+{
+    const ApiNic *nic = vm_find_nic(change_edit(change, vm)->object, target.nic);
+    const Entity *disk =
+        target.disk ? inventory_get(change_manager(change)->inventory, KIND_DISK, target.disk)
+                    : NULL;
+    return nic ? nic->name : disk ? ENTITY_OBJECT(disk, Disk)->alias : "a device";
+}
+
 static ApiOperationContext *plan(Change *change, const OperationKind *kind, Entity *vm,
                                  PlugTarget target, const char **ret_id)
 {
@@ -35,6 +46,8 @@ static ApiOperationContext *plan(Change *change, const OperationKind *kind, Enti
     ApiOperationContext *context = operation_plan(change, kind, &arena, ret_id);
     context->vm = arena_string(arena, vm->id);
     context->nic = arena_string(arena, target.nic);
+    context->device_name = arena_string(arena, device_name(change, vm, target));
+    context->text = arena_string(arena, entity_name(vm));
     context->disk = arena_string(arena, target.disk);
     // The VM must not be started or stopped meanwhile; other devices may come and go.
     operation_lock(change, *ret_id, vm->id, LOCK_SHARED);
@@ -42,9 +55,11 @@ static ApiOperationContext *plan(Change *change, const OperationKind *kind, Enti
     return context;
 }
 
-void device_plan_plug(Change *change, Entity *vm, PlugTarget target, const char **ret_id)
+void device_plan_plug(Change *change, Entity *vm, PlugTarget target, PlugFailure failure,
+                      const char **ret_id)
 {
-    plan(change, &device_plug_kind, vm, target, ret_id);
+    ApiOperationContext *context = plan(change, &device_plug_kind, vm, target, ret_id);
+    context->flag = API_BOOL(failure == PLUG_REMOVE);
 }
 
 void device_plan_unplug(Change *change, Entity *vm, PlugTarget target, UnplugEnd end,
@@ -99,7 +114,8 @@ static void device_answered(Operation *operation, const Json *result, const Fail
         step_fail(operation, why);
 }
 
-static void device_call(Operation *operation, const char *nic_verb, const char *disk_verb)
+static void device_call(Operation *operation, const char *nic_verb, const char *disk_verb,
+                        StepReply reply)
 {
     Entity *vm = step_vm(operation);
     Entity *host = vm ? vm_state(vm)->host : NULL;
@@ -118,17 +134,35 @@ static void device_call(Operation *operation, const char *nic_verb, const char *
     json_close(&writer, '}');
     json_close(&writer, '}');
     step_call(operation, host, operation_context(operation)->nic ? nic_verb : disk_verb, &params,
-              device_answered);
+              reply);
 }
 
 static void act_plug(Operation *operation)
 {
-    device_call(operation, "VM.hotplugNic", "VM.hotplugDisk");
+    device_call(operation, "VM.hotplugNic", "VM.hotplugDisk", device_answered);
 }
 
 static void act_unplug(Operation *operation)
 {
-    device_call(operation, "VM.hotunplugNic", "VM.hotunplugDisk");
+    device_call(operation, "VM.hotunplugNic", "VM.hotunplugDisk", device_answered);
+}
+
+// A guest that never lets go would keep the VM locked: in the end it keeps the device.
+static void undo_answered(Operation *operation, const Json *result, const Fail *why, int code)
+{
+    if (!fail_is_set(why) || step_silent_ms(operation) < UNDO_PATIENCE_MS) {
+        device_answered(operation, result, why, code);
+        return;
+    }
+    Arena *arena;
+    Change *change = operation_change(operation);
+    operation_edit_context(operation, change, &arena)->keep = API_TRUE;
+    operation_done_with(operation, change);
+}
+
+static void undo_plug(Operation *operation)
+{
+    device_call(operation, "VM.hotunplugNic", "VM.hotunplugDisk", undo_answered);
 }
 
 // ---- the ends
@@ -172,28 +206,36 @@ static void plug_event(Operation *operation, Change *change, bool plugging, cons
                             .detail = text});
 }
 
-static void plug_finish(Operation *operation, Change *change, const Fail *why)
+static void remove_device(Change *change, Entity *vm, const ApiOperationContext *context)
 {
-    Entity *vm = step_vm(operation);
-    if (!vm)
-        return;
-    plug_event(operation, change, true, why);
-    set_flag(change, vm, operation_context(operation), !fail_is_set(why));
-    if (vm_state(vm)->host)
-        fleet_refresh(operation->manager, vm_state(vm)->host);
-}
-
-static void remove_device(Operation *operation, Change *change, Entity *vm)
-{
-    const ApiOperationContext *context = operation_context(operation);
     ApiVm *object = change_edit(change, vm)->object;
-    Entity *disk = context_disk(operation);
-    const char *follower;
     if (context->nic)
         api_list_remove(&object->nics, vm_find_nic(object, context->nic));
     else
         api_list_remove(&object->disk_attachments, vm_find_attachment(object, context->disk));
-    if (!disk || context->flag != API_TRUE)
+}
+
+static void plug_finish(Operation *operation, Change *change, const Fail *why)
+{
+    const ApiOperationContext *context = operation_context(operation);
+    Entity *vm = step_vm(operation);
+    bool plugged = !fail_is_set(why) || context->keep == API_TRUE;
+    if (!vm)
+        return;
+    plug_event(operation, change, true, why);
+    if (plugged || context->flag != API_TRUE)
+        set_flag(change, vm, context, plugged);
+    else
+        remove_device(change, vm, context);
+    if (vm_state(vm)->host)
+        fleet_refresh(operation->manager, vm_state(vm)->host);
+}
+
+static void delete_disk(Operation *operation, Change *change)
+{
+    Entity *disk = context_disk(operation);
+    const char *follower;
+    if (!disk)
         return;
     disk_plan_remove(change, disk, &follower);
     operation_follow(operation, follower);
@@ -210,18 +252,20 @@ static void unplug_finish(Operation *operation, Change *change, const Fail *why)
         return;
     set_flag(change, vm, context, false);
     if (context->keep != API_TRUE)
-        remove_device(operation, change, vm);
+        remove_device(change, vm, context);
+    if (context->flag == API_TRUE)
+        delete_disk(operation, change);
     if (vm_state(vm)->host)
         fleet_refresh(operation->manager, vm_state(vm)->host);
 }
 
 static const OperationStep plug_steps[] = {
-    {"plug", "Plugging the device", act_plug, act_unplug, 0},
+    {"plug", "Plugging the device", act_plug, undo_plug, 0},
 };
 
 const OperationKind device_plug_kind = {
     .name = "device_plug",
-    .title = "Plugging a device into VM ${vm}",
+    .title = "Plugging ${device} into VM ${vm}",
     .steps = plug_steps,
     .count = COUNT_OF(plug_steps),
     .finish = plug_finish,
@@ -233,7 +277,7 @@ static const OperationStep unplug_steps[] = {
 
 const OperationKind device_unplug_kind = {
     .name = "device_unplug",
-    .title = "Unplugging a device of VM ${vm}",
+    .title = "Unplugging ${device} of VM ${vm}",
     .steps = unplug_steps,
     .count = COUNT_OF(unplug_steps),
     .finish = unplug_finish,

@@ -11,11 +11,14 @@ typedef struct PlugTarget {
     const char *nic, *disk; // one of them: its id
 } PlugTarget;
 
+// What becomes of a device that could not be plugged.
+typedef enum PlugFailure { PLUG_LEAVE_OFF, PLUG_REMOVE } PlugFailure;
 // What becomes of the device when it is unplugged.
 typedef enum UnplugEnd { UNPLUG_KEEP, UNPLUG_REMOVE, UNPLUG_DELETE_DISK } UnplugEnd;
 
 // Add the operation to the change, with its locks.
-void device_plan_plug(Change *change, Entity *vm, PlugTarget target, const char **ret_id);
+void device_plan_plug(Change *change, Entity *vm, PlugTarget target, PlugFailure failure,
+                      const char **ret_id);
 void device_plan_unplug(Change *change, Entity *vm, PlugTarget target, UnplugEnd end,
                         const char **ret_id);
 

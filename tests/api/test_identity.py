@@ -2,6 +2,7 @@
 """Users, roles, permissions, groups and domains, as administrators and others see them."""
 
 import base64
+import concurrent.futures
 import urllib.parse
 
 import vireo_test
@@ -32,6 +33,20 @@ class IdentityTest(vireo_test.ApiTest):
         self.assertEqual((root.findtext('principal'), root.find('domain').get('id')),
                          ('plain', admin['domain']['id']))
         self.assert_fault(self.admin.json('GET', '/users/' + vireo_test.NOBODY), 404)
+
+    def test_names_of_new_users(self):
+        def add(name):
+            return self.manager.control(command='user-add', name=name, role='UserRole',
+                                        password=vireo_test.PASSWORD)
+        for name in ('', 'a b', 'a@b', 'a\nb', 'a\x7f', 'x' * 65, None):
+            answer = add(name)
+            self.assertFalse(answer['ok'], name)
+            self.assertIn('name: ', answer['error'])
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(add, ['twin'] * 8))
+        self.assertEqual([answer['ok'] for answer in answers].count(True), 1, answers)
+        self.assertEqual(self.manager.control(command='user-remove', name='twin'), {'ok': True})
+        self.assertFalse(self.manager.control(command='user-remove', name='twin')['ok'])
 
     def test_users_see_only_themselves(self):
         self.assertEqual([one['id'] for one in self.plain.list('/users', 'user')], [self.me])

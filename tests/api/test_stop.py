@@ -6,10 +6,12 @@ import os
 import signal
 import socket
 import ssl
+import threading
 import unittest
 import unittest.mock
 
 import vireo_test
+from storage_lab import StorageTest, wait_until
 
 LOGIN = (b"grant_type=password&scope=ovirt-app-api&username=admin%40internal&password=" +
          vireo_test.PASSWORD.replace(" ", "+").encode())
@@ -64,6 +66,36 @@ class StopTest(unittest.TestCase):
                                len(LOGIN) + LOGIN)
                 client.close()
         self.stop()
+
+
+class StopWithHostTest(StorageTest):
+    def setUp(self):
+        options = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+        with unittest.mock.patch.dict(os.environ, ASAN_OPTIONS=options):
+            super().setUp()
+
+    def test_operations_are_under_way(self):
+        """Who waits for one is told; after the next start it goes on."""
+        domain = self.add_local_domain()
+        self.host.faults.silence("Image.create", done=False)
+        self.host.faults.silence("Volume.create", done=False)
+        answers = []
+
+        def add():
+            client = vireo_test.Client(self.manager)
+            answers.append(client.json("POST", "/disks?async=false", self.disk_body(domain)))
+            client.close()
+        waiter = threading.Thread(target=add)
+        waiter.start()
+        wait_until(lambda: self.host.called("Volume.create"), what="the call")
+        self.manager.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.manager.process.wait(30), 0, self.manager.log())
+        waiter.join()
+        self.assertEqual(answers[0].status, 503, answers[0].body)
+        self.manager.start()
+        self.wait_host(self.host)
+        self.wait_ended()
+        self.assertEqual([disk["status"] for disk in self.manager.get("/disks")["disk"]], ["ok"])
 
 
 if __name__ == "__main__":

@@ -106,6 +106,14 @@ class DiskTest(StorageTest):
                 self.refused(code, words, "POST", "/disks", body)
         self.refused(400, "larger than the current", "PUT", f"/disks/{taken}",
                      {"provisioned_size": "4096"})
+        for words, size in (("disk.provisioned_size is 4096", 4096),
+                            ("greater than 0", -1), ("disk.provisioned_size is -1", -1),
+                            ("at most 500 TiB", (500 << 40) + 1),
+                            ("at most 500 TiB", (1 << 63) - 1)):
+            with self.subTest(size=size):
+                self.refused(400, words, "PUT", f"/disks/{taken}", {"provisioned_size": str(size)})
+        self.refused(501, "disk.lun_storage", "POST", "/disks",
+                     {**good, "lun_storage": {"type": "iscsi"}})
         with self.host.faults.held("Volume.create"):
             locked = self.add_disk(self.domain, wait=False)
             self.refused(409, "is locked", "DELETE", f"/disks/{locked}")

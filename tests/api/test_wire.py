@@ -52,6 +52,12 @@ class WireTest(vireo_test.ApiTest):
                              JSON_TYPE if expected == 'json' else XML_TYPE, headers)
         self.assert_fault(self.ask('/vms', Accept='image/png'), 406, 'image/png')
 
+    def test_what_is_not_there_answers_in_the_accepted_format(self):
+        for path in ('/nothing', f'/vms/{NOBODY}/nothing', '/vms/%zz', '/vms?max=x'):
+            answer = self.ask(path, accept='application/json')
+            self.assertEqual(answer.headers['Content-Type'], 'application/json', path)
+            self.assert_fault(answer, answer.status)
+
     def test_the_format_in_the_url(self):
         answer = self.ask('/vms?accept=application/json', Accept='application/xml')
         self.assertRegex(answer.headers['Content-Type'], JSON_TYPE)
@@ -472,6 +478,11 @@ class AsyncTest(storage_lab.SharedStorageTest):
         job = answer.xml.find('job')
         self.assertEqual(job.get('href'), f'{PREFIX}/jobs/{job.get("id")}')
         self.assertEqual(self.admin.json('GET', job.get('href')).status, 200)
+        steps = f'/jobs/{job.get("id")}/steps'
+        step = self.admin.list(steps, 'step')[0]
+        self.assertEqual(self.admin.get(f'{steps}/{step["id"]}/statistics'), {})
+        self.assert_fault(self.admin.json('GET', f'{steps}/{NOBODY}/statistics'), 404)
+        self.assert_fault(self.admin.json('GET', f'{steps}/{step["id"]}/statistics/{NOBODY}'), 404)
         self.lab.wait_domain(self.domain, 'maintenance')
         answer = self.admin.xml('POST', path + '/activate', '<action><async>false</async></action>')
         self.assertEqual(answer.xml.findtext('status'), 'complete')

@@ -99,6 +99,16 @@ class Shared(StorageTest):
         self.assertIn("nfs", nfs[0]["message"])
         self.assertEqual(os.listdir(self.directory + "/rhev/mnt"), [])
 
+    def test_full_storage(self):
+        """It is connected: only so can somebody make room, and start what lies there."""
+        LIBC.mount(b"tmpfs", self.local.encode(), b"tmpfs", 0, b"size=8m,uid=36,gid=36,mode=755")
+        self.agent.start()
+        with open(self.local + "/ballast", "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, 8 * MIB)
+        self.assertEqual(self.connect()["status"], 0)
+        self.assertEqual(self.disconnect()["status"], 0)
+        self.assertEqual(os.listdir(self.local), ["ballast"])
+
     def test_no_rights_on_the_storage(self):
         """Root could write there, but a server would not take root for the owner."""
         os.chown(self.local, 0, 0)
