@@ -18,6 +18,7 @@ All hosts live on one event loop in one thread; thousands of them are possible.
 
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -27,6 +28,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 import uuid
@@ -72,6 +74,16 @@ class Faults:
 
     def delay(self, verb, seconds, times=1):
         self._add(verb, times, "delay", seconds)
+
+    @contextlib.contextmanager
+    def held(self, verb, times=1):
+        """The host has heard the calls and goes on with them when the block ends."""
+        gate = threading.Event()
+        self._add(verb, times, "held", gate)
+        try:
+            yield
+        finally:
+            gate.set()
 
     def fail_task(self, verb, code=205, message="provoked", times=1):
         """The verb answers with a task as usual, but the task fails and does nothing."""
@@ -270,6 +282,8 @@ class FakeHost(StorageVerbs):
         answer = {"jsonrpc": "2.0", "id": message.get("id")}
         if fault[0] == "delay":
             await asyncio.sleep(fault[1])
+        while fault[0] == "held" and not fault[1].is_set():
+            await asyncio.sleep(0.01)
         if fault[0] == "fail":
             answer["error"] = {"code": fault[1], "message": fault[2]}
         elif fault[0] not in ("cut", "silence", "kill") or fault[1]:

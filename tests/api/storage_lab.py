@@ -233,3 +233,30 @@ class StorageTest(unittest.TestCase):
 
     def images(self, domain):
         return self.storage.domain(domain).images
+
+
+class SharedStorageTest(vireo_test.ApiTest):
+    """The same, as `lab`, for all tests of a class that ask by vireo_test's client."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.clients = []
+        cls.lab = StorageTest()
+        try:
+            cls.lab.setUp()
+            cls.manager = cls.lab.manager
+            cls.admin = cls.client()
+            cls.prepare()
+        except BaseException:
+            cls.lab.doCleanups()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        for client in cls.clients:
+            client.close()
+        cls.lab.doCleanups()
+
+    @classmethod
+    def prepare(cls):
+        """What the tests find there."""

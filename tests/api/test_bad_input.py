@@ -263,28 +263,13 @@ class Route:
         return f'{self.name} ({self.verb} {self.path})'
 
 
-class BadInputTest(vireo_test.ApiTest):
+class BadInputTest(storage_lab.SharedStorageTest):
     @classmethod
-    def setUpClass(cls):
-        cls.clients = []
-        cls.lab = storage_lab.StorageTest()
-        try:
-            cls.lab.setUp()
-            cls.manager = cls.lab.manager
-            cls.admin = cls.client()
-            cls.make_objects()
-        except BaseException:
-            cls.lab.doCleanups()
-            raise
+    def prepare(cls):
+        cls.make_objects()
         cls.contract = model.load(os.path.join(vireo_test.HOUSE, 'api'))
         cls.routes = list(cls.find_routes())
         cls.plain = cls.user('plain')
-
-    @classmethod
-    def tearDownClass(cls):
-        for client in cls.clients:
-            client.close()
-        cls.lab.doCleanups()
 
     @classmethod
     def make_objects(cls):

@@ -114,12 +114,12 @@ class DiskTest(StorageTest):
                 self.refused(400, words, "PUT", f"/disks/{taken}", {"provisioned_size": str(size)})
         self.refused(501, "disk.lun_storage", "POST", "/disks",
                      {**good, "lun_storage": {"type": "iscsi"}})
-        self.host.faults.delay("Volume.create", 2)
-        locked = self.add_disk(self.domain, wait=False)
-        self.refused(409, "is locked", "DELETE", f"/disks/{locked}")
-        self.refused(409, "Related operation is currently in progress", "PUT", f"/disks/{locked}",
-                     {"alias": "x"})
-        self.refused(409, "is locked", "POST", self.attached(self.domain) + "/deactivate")
+        with self.host.faults.held("Volume.create"):
+            locked = self.add_disk(self.domain, wait=False)
+            self.refused(409, "is locked", "DELETE", f"/disks/{locked}")
+            self.refused(409, "Related operation is currently in progress", "PUT",
+                         f"/disks/{locked}", {"alias": "x"})
+            self.refused(409, "is locked", "POST", self.attached(self.domain) + "/deactivate")
         self.wait_disk(locked)
 
     def test_waiting(self):

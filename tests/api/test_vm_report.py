@@ -104,12 +104,12 @@ class ReportTest(StorageTest):
             volume.used = size
             self.host.set_vm_status(self.id, "Up", cpuUser="0", disks={
                 "vda": {"imageID": self.disk_id, "truesize": str(size)}})
-            wait_until(lambda size=size: self.size() == size, what=f"{size} bytes, not {self.size()}")
+            wait_until(lambda size=size: self.size() == size, what=f"{size} bytes")
         # What the guest wrote last is asked for when it has ended, and kept.
         volume.used = 11 * MIB
         self.manager.post(f"/vms/{self.id}/stop")
         self.wait_vm("down")
-        wait_until(lambda: self.size() == 11 * MIB, what=f"the last size, not {self.size()}")
+        wait_until(lambda: self.size() == 11 * MIB, what="the last size")
         self.manager.stop()
         self.manager.start()
         self.assertEqual(self.size(), 11 * MIB)

@@ -2,9 +2,11 @@
 """CPUs and memory of a VM that runs: what changes at once, what waits for the next start, and what
 is told when the host refuses."""
 
+import contextlib
 import threading
 import unittest
 
+import vireo_test
 from storage_lab import ApiError, StorageTest, wait_until
 
 MIB = 1 << 20
@@ -134,35 +136,35 @@ class ResizeTest(StorageTest):
         self.assert_size(self.update({"memory": str(512 * MIB)}), 1, 512, False)
         self.assertEqual(len(self.host.called("VM.hotplugMemory")), 1)
 
-    def test_one_at_a_time(self):
-        self.host.faults.delay("VM.hotplugMemory", 1)
-        first = threading.Thread(target=self.host_call_in_background)
-        first.start()
-        wait_until(lambda: self.host.called("VM.hotplugMemory"), what="the call")
-        with self.assertRaises(ApiError) as refused:
-            self.update({"memory": str(1024 * MIB)})
-        self.assertEqual(refused.exception.code, 409)
-        self.assertIn("locked", refused.exception.detail)
-        self.update({"comment": "meanwhile"})
-        first.join()
-        self.wait_ended()
-        self.assert_size(self.vm(), 1, 512, False)
-
-    def host_call_in_background(self):
-        import vireo_test
+    def grow_in_background(self):
         client = vireo_test.Client(self.manager)
         client.json("PUT", f"/vms/{self.id}", {"memory": str(512 * MIB)})
         client.close()
 
-    def test_it_ends_meanwhile(self):
-        self.host.faults.delay("VM.hotplugMemory", 1)
-        first = threading.Thread(target=self.host_call_in_background)
-        first.start()
-        wait_until(lambda: self.host.called("VM.hotplugMemory"), what="the call")
-        self.host.set_vm_status(self.id, "Down", exitCode=0, exitMessage="guest", exitReason=7)
-        first.join()
+    @contextlib.contextmanager
+    def growing(self):
+        """While the host plugs memory; afterwards the request has been answered."""
+        request = threading.Thread(target=self.grow_in_background)
+        with self.host.faults.held("VM.hotplugMemory"):
+            request.start()
+            wait_until(lambda: self.host.called("VM.hotplugMemory"), what="the call")
+            yield
+        request.join()
         self.wait_ended()
-        wait_until(lambda: self.vm()["status"] == "down", what="VM down")
+
+    def test_one_at_a_time(self):
+        with self.growing():
+            with self.assertRaises(ApiError) as refused:
+                self.update({"memory": str(1024 * MIB)})
+            self.assertEqual(refused.exception.code, 409)
+            self.assertIn("locked", refused.exception.detail)
+            self.update({"comment": "meanwhile"})
+        self.assert_size(self.vm(), 1, 512, False)
+
+    def test_it_ends_meanwhile(self):
+        with self.growing():
+            self.host.set_vm_status(self.id, "Down", exitCode=0, exitMessage="guest", exitReason=7)
+            wait_until(lambda: self.vm()["status"] == "down", what="VM down")
         self.assertEqual(self.vm()["memory"], str(512 * MIB))
 
 

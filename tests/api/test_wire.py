@@ -435,27 +435,12 @@ class WireTest(vireo_test.ApiTest):
             self.assertEqual(self.page(path).status, 404)
 
 
-class AsyncTest(vireo_test.ApiTest):
+class AsyncTest(storage_lab.SharedStorageTest):
     """What takes longer than its request. It needs storage."""
 
     @classmethod
-    def setUpClass(cls):
-        cls.clients = []
-        cls.lab = storage_lab.StorageTest()
-        try:
-            cls.lab.setUp()
-            cls.manager = cls.lab.manager
-            cls.admin = cls.client()
-            cls.domain = cls.lab.add_local_domain()
-        except BaseException:
-            cls.lab.doCleanups()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        for client in cls.clients:
-            client.close()
-        cls.lab.doCleanups()
+    def prepare(cls):
+        cls.domain = cls.lab.add_local_domain()
 
     def body(self, name):
         return json.dumps(self.lab.disk_body(self.domain, name=name))

@@ -19,8 +19,7 @@ PROGRAMS = {}    # path by name, set by main()
 
 
 def program(name):
-    folder = {"vireod": "manager", "image-host": "tests/image"}.get(name, "cli")
-    return PROGRAMS.get(name) or BUILD / folder / name
+    return PROGRAMS.get(name) or BUILD / "cli" / name
 
 
 class Result:

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Virtual machines: making, starting, stopping, waiting, consoles, against a fake manager."""
 
-import json
 import os
 import signal
 import time

@@ -5,7 +5,8 @@ import mmap
 import pathlib
 import struct
 
-FIELDS = ("armed", "count", "matches", "kill_at", "when", "victim", "delay_us", "killed")
+FIELDS = ("armed", "count", "matches", "kill_at", "when", "victim", "delay_us", "again", "killed",
+          "killed_again", "born")
 NAME_SIZE = 48
 WHENS = ("before", "during", "after")
 VICTIMS = ("agent", "libvirtd")
@@ -20,10 +21,12 @@ class Point:
     number: int = 1
     name: str = ""
     delay_ms: int = 50  # "during": so long after its beginning
+    again: int = 0  # the agent that is started then dies too, around so many-th of its acts
 
     def __str__(self):
         delay = f" ({self.delay_ms} ms)" if self.when == "during" else ""
-        return f"{self.victim} dies {self.when}{delay} {self.name or 'act'} {self.number}"
+        again = f", again at act {self.again}" if self.again else ""
+        return f"{self.victim} dies {self.when}{delay} {self.name or 'act'} {self.number}{again}"
 
 
 class CrashControl:
@@ -51,7 +54,7 @@ class CrashControl:
         with self.trace_path.open("r+b") as file:
             file.truncate()
         values = (0, 0, 0, point.number, WHENS.index(point.when), VICTIMS.index(point.victim),
-                  point.delay_ms * 1000, 0) if point else (0,) * len(FIELDS)
+                  point.delay_ms * 1000, point.again, 0, 0, 0) if point else (0,) * len(FIELDS)
         name = (point.name if point else "").encode().ljust(NAME_SIZE, b"\0")
         self.map[4:] = struct.pack(f"{len(values)}i", *values)[4:] + name
         self._set("armed", 1)
@@ -62,14 +65,21 @@ class CrashControl:
     @property
     def killed(self):
         """The number of the act around which somebody died; 0: it was not met."""
-        at = 4 * FIELDS.index("killed")
-        return struct.unpack("i", self.map[at:at + 4])[0]
+        return self._get("killed")
+
+    @property
+    def deaths(self):
+        return sum(1 for field in ("killed", "killed_again") if self._get(field))
 
     def trace(self):
         """(name, object) of each act, in order."""
         rows = [line.split(" ", 2)[1:] for line in
                 self.trace_path.read_text(errors="replace").splitlines()]
         return [(row[0], row[1] if len(row) > 1 else "") for row in rows]
+
+    def _get(self, field):
+        at = 4 * FIELDS.index(field)
+        return struct.unpack("i", self.map[at:at + 4])[0]
 
     def _set(self, field, value):
         at = 4 * FIELDS.index(field)

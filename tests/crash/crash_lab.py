@@ -59,7 +59,7 @@ class CrashLab(StorageTest):
         def ended():
             drive(self)
             return not self.running_jobs()
-        wait_until(ended, seconds, f"the end of {self.running_jobs()}")
+        wait_until(ended, seconds, "the end of all operations")
         problems = ["not looked yet"]
         end = time.monotonic() + 8
         while problems and time.monotonic() < end:

@@ -34,7 +34,10 @@ typedef struct Control {
     int32_t when;         // WHEN_
     int32_t victim;       // VICTIM_
     int32_t delay_us;     // WHEN_DURING: so long after the act's beginning
+    int32_t again;        // which of the next agent's acts kills that one too; 0: none
     int32_t killed;       // number of the act, 0 as long as it has not come
+    int32_t killed_again; // likewise
+    int32_t born;         // the number of the next agent's first act, 0 as long as nobody has died
     char name[NAME_SIZE]; // "" matches every act
 } Control;
 
@@ -55,8 +58,11 @@ __attribute__((constructor)) static void crash_init(void)
     void *map = mmap(NULL, sizeof(Control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     trace = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (map != MAP_FAILED && trace >= 0)
-        control = map;
+    if (map == MAP_FAILED || trace < 0)
+        return;
+    control = map;
+    if (control->armed && control->killed && !control->killed_again)
+        control->born = control->count + 1;
 }
 
 static void kill_libvirtd(void)
@@ -100,6 +106,8 @@ static int count_act(const char *name, const char *object)
     bool matches = !*control->name || !strncmp(control->name, name, NAME_SIZE);
     int number = ++control->count;
     write_line(number, name, object);
+    if (control->born && control->again && number == control->born + control->again - 1)
+        return control->killed_again = number;
     if (!matches || ++control->matches != control->kill_at)
         return 0;
     return control->killed = number;
@@ -135,35 +143,26 @@ static const char *descriptor_path(int fd, char path[PATH_MAX])
     return path;
 }
 
-// The whole of a wrapper; `object` tells in the trace what it was done to.
-#define WRAP(type, name, text, parameters, arguments, object) \
-    type name parameters                                      \
-    {                                                         \
-        char path[PATH_MAX];                                  \
-        static type(*real) parameters;                        \
-        if (!real)                                            \
-            *(void **)&real = dlsym(RTLD_NEXT, #name);        \
-        (void)path;                                           \
-        int chosen = act_begin(text, object);                 \
-        type result = real arguments;                         \
-        act_end(chosen);                                      \
-        return result;                                        \
+// The whole of a wrapper; `object` tells in the trace what it was done to. What is there already is
+// not made, and what is not there is not removed: only with the condition it is an act.
+#define WRAP_WHEN(condition, type, name, text, parameters, arguments, object) \
+    type name parameters                                                      \
+    {                                                                         \
+        char path[PATH_MAX];                                                  \
+        static type(*real) parameters;                                        \
+        if (!real)                                                            \
+            *(void **)&real = dlsym(RTLD_NEXT, #name);                        \
+        (void)path;                                                           \
+        int chosen = (condition) ? act_begin(text, object) : 0;               \
+        type result = real arguments;                                         \
+        act_end(chosen);                                                      \
+        return result;                                                        \
     }
+
+#define WRAP(type, name, text, parameters, arguments, object) \
+    WRAP_WHEN(true, type, name, text, parameters, arguments, object)
 
 // ---- the file system
-
-// What is there already is not made, and what is not there is not removed: that is no act.
-#define WRAP_WHEN(condition, name, parameters, arguments, object) \
-    int name parameters                                           \
-    {                                                             \
-        static int(*real) parameters;                             \
-        if (!real)                                                \
-            *(void **)&real = dlsym(RTLD_NEXT, #name);            \
-        int chosen = (condition) ? act_begin(#name, object) : 0;  \
-        int result = real arguments;                              \
-        act_end(chosen);                                          \
-        return result;                                            \
-    }
 
 static bool is_there(const char *name)
 {
@@ -172,10 +171,10 @@ static bool is_there(const char *name)
 }
 
 WRAP(int, rename, "rename", (const char *from, const char *to), (from, to), to)
-WRAP_WHEN(is_there(name), unlink, (const char *name), (name), name)
+WRAP_WHEN(is_there(name), int, unlink, "unlink", (const char *name), (name), name)
 WRAP(int, unlinkat, "unlinkat", (int fd, const char *name, int flags), (fd, name, flags), name)
 WRAP(int, rmdir, "rmdir", (const char *name), (name), name)
-WRAP_WHEN(!is_there(name), mkdir, (const char *name, mode_t mode), (name, mode), name)
+WRAP_WHEN(!is_there(name), int, mkdir, "mkdir", (const char *name, mode_t mode), (name, mode), name)
 WRAP(int, link, "link", (const char *from, const char *to), (from, to), to)
 WRAP(int, symlink, "symlink", (const char *target, const char *name), (target, name), name)
 WRAP(int, chmod, "chmod", (const char *name, mode_t mode), (name, mode), name)
@@ -187,38 +186,34 @@ WRAP(int, fdatasync, "fdatasync", (int fd), (fd), descriptor_path(fd, path))
 WRAP(ssize_t, pwrite64, "pwrite", (int fd, const void *data, size_t size, off64_t offset),
      (fd, data, size, offset), descriptor_path(fd, path))
 
-static bool makes_file(const char *name, int flags)
+// A file's making is an act. The mode is there only then.
+static int open_counted(const char *text, int fd, const char *name, int flags, va_list arguments)
 {
-    return (flags & O_CREAT) && strncmp(name, "/dev/", 5);
+    static int (*real)(int, const char *, int, ...);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "openat64");
+    bool makes = (flags & O_CREAT) && strncmp(name, "/dev/", 5);
+    int chosen = makes ? act_begin(text, name) : 0;
+    int result = real(fd, name, flags, flags & O_CREAT ? va_arg(arguments, mode_t) : 0);
+    act_end(chosen);
+    return result;
 }
 
 int open64(const char *name, int flags, ...)
 {
-    static int (*real)(const char *, int, ...);
     va_list arguments;
     va_start(arguments, flags);
-    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    int result = open_counted("open", AT_FDCWD, name, flags, arguments);
     va_end(arguments);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "open64");
-    int chosen = makes_file(name, flags) ? act_begin("open", name) : 0;
-    int result = real(name, flags, mode);
-    act_end(chosen);
     return result;
 }
 
 int openat64(int fd, const char *name, int flags, ...)
 {
-    static int (*real)(int, const char *, int, ...);
     va_list arguments;
     va_start(arguments, flags);
-    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    int result = open_counted("openat", fd, name, flags, arguments);
     va_end(arguments);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "openat64");
-    int chosen = makes_file(name, flags) ? act_begin("openat", name) : 0;
-    int result = real(fd, name, flags, mode);
-    act_end(chosen);
     return result;
 }
 

@@ -10,7 +10,7 @@ import time
 import traceback
 
 from crash_control import CrashControl
-from host_lab import GUEST, REPOSITORY, DataCentreFailure, HostTest, RestFault
+from host_lab import GUEST, REPOSITORY, HostTest, RestFault
 
 NOT_NOW = 503
 AGENT_PORT, ESTABLISHED = ":D431", "01"  # as in /proc/net/tcp
@@ -112,6 +112,23 @@ class DeathLab(HostTest):
         self.check_agreement()
         return kind.state(self)
 
+    def survive(self, kind, deaths):
+        """As above, when who dies lives again; `deaths` there were before the request. A second
+        death may come while one looks: then one looks again."""
+        while True:
+            known = self.control.deaths
+            self.wait(lambda: self.supervisor.deaths >= deaths + known,
+                      "who is dead lives again", 30)
+            self.wait(self.supervisor.is_connected, "a host that is connected", 30)
+            try:
+                done = self.settle(kind)
+            except AssertionError:
+                if self.control.deaths == known:
+                    raise
+            else:
+                if self.control.deaths == known:
+                    return done
+
     def play(self, kind, point):
         """Returns (whether the point was met, how it ended in a word)."""
         self.prepare(kind)
@@ -119,14 +136,11 @@ class DeathLab(HostTest):
         self.control.arm(point)
         try:
             refusal = self.attempt(kind)
-            self.wait(lambda: self.supervisor.deaths > deaths or not self.control.killed,
-                      "who is dead lives again", 30)
-            self.wait(self.supervisor.is_connected, "a host that is connected", 30)
-            done = self.settle(kind)
+            done = self.survive(kind, deaths)
         finally:
             self.control.disarm()
-        met = bool(self.control.killed)
-        self.judge(kind, met, refusal, done)
+        met = self.control.deaths == (2 if point.again else 1)
+        self.judge(kind, self.control.killed, refusal, done)
         if not done:
             self.assertIsNone(self.insist(kind))
             self.assertTrue(self.settle(kind), "it is not done when it is asked for again")
@@ -142,12 +156,12 @@ class DeathLab(HostTest):
         if kind.is_up:
             self.wait_host()
 
-    def judge(self, kind, met, refusal, done):
+    def judge(self, kind, died, refusal, done):
         if refusal:
-            self.assertTrue(met, f"refused though nobody died: {refusal}")
+            self.assertTrue(died, f"refused though nobody died: {refusal}")
             self.assertIn(refusal.status, kind.refusals, refusal)
         elif not done:
-            self.assertTrue(met and kind.undone, "it is not done")
+            self.assertTrue(died and kind.undone, "it is not done")
 
     # ---- many rounds
 
@@ -156,7 +170,7 @@ class DeathLab(HostTest):
             with self.subTest(kind=kind.name, point=str(point)):
                 with self.told(kind, point):
                     met, end = self.play(kind, point)
-                    if point.name:  # the number of acts may differ a little
+                    if point in kind.points:  # in others the number of acts may differ a little
                         self.assertTrue(met, f"it was not met; acts: {self.control.trace()}")
                     self.tell(kind, point, end if met else "not met")
 

@@ -18,8 +18,8 @@ class Kind:
     is_up: bool = True  # the host is, before and afterwards
 
 
-def agent(when, name, number=1):
-    return Point("agent", when, number, name)
+def agent(when, name, number=1, again=0):
+    return Point("agent", when, number, name, again=again)
 
 
 def libvirtd(when, name, delay_ms=30):

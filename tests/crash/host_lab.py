@@ -274,5 +274,5 @@ class HostTest(unittest.TestCase):
             return [str(failure)]
 
 
-__all__ = ["GIB", "GUEST", "REPOSITORY", "DataCentreFailure", "HostTest", "RestFault",
+__all__ = ["GIB", "GUEST", "REPOSITORY", "HostTest", "RestFault",
            "RestUnreachable"]

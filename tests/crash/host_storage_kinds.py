@@ -279,7 +279,7 @@ STORAGE_KINDS = (
     Kind("domain_add", nothing, add_domain, is_added,
          points=(agent("before", "rename", 2),)),
     Kind("domain_attach", detached, attach_domain, is_domain("active", None),
-         points=(agent("before", "rename"),)),
+         points=(agent("before", "rename", again=18),)),
     Kind("domain_deactivate", active, domain_action("deactivate"),
          is_domain("maintenance", "active"),
          points=(agent("before", "spawn"),)),

@@ -72,9 +72,34 @@ def has_shut_down(lab):
     return is_cold(("down",), ("up",))(lab)
 
 
+def ask_guest(lab, command, **arguments):
+    """None when its agent does not answer."""
+    answer = lab.host.exec(["virsh", "qemu-agent-command", "--timeout", "5", lab.facts["cold"],
+                            json.dumps({"execute": command, "arguments": arguments})], check=False)
+    return json.loads(answer)["return"] if answer.startswith("{") else None
+
+
+def boot_of_guest(lab):
+    """What tells this boot of the guest from any other; None while there is none."""
+    file = ask_guest(lab, "guest-file-open", path="/proc/sys/kernel/random/boot_id")
+    read = file and ask_guest(lab, "guest-file-read", handle=file)
+    return read["buf-b64"] if read else None
+
+
+def to_reboot(lab):
+    cold_up(lab)
+    lab.facts["boot"] = lab.wait(lambda: boot_of_guest(lab), "guest that has booted")
+
+
 def has_rebooted(lab):
+    """As above: who runs on has not been asked."""
+    end = time.monotonic() + GUEST_ENDS_SECONDS
+    boot = lab.facts["boot"]
+    while boot == lab.facts["boot"] and time.monotonic() < end:
+        time.sleep(0.2)
+        boot = lab.wait(lambda: boot_of_guest(lab), "guest that has booted")
     lab.wait(lambda: lab.status(cold(lab)) in RUNS, "VM up")
-    return True
+    return boot != lab.facts["boot"]
 
 
 # ---- devices of a VM that runs all the time
@@ -327,7 +352,7 @@ def has_ticket(lab):
 
 VM_KINDS = (
     Kind("vm_start", cold_down, begin_start, is_cold(RUNS, ("down",)), undone=True,
-         points=(agent("before", "spawn"), agent("after", "virDomainCreateXML"),
+         points=(agent("before", "spawn"), agent("after", "virDomainCreateXML", again=17),
                  libvirtd("before", "virDomainCreateXML"),
                  libvirtd("during", "virDomainCreateXML"))),
     Kind("vm_stop", cold_runs, begin("stop"), is_cold(("down",), ()),
@@ -335,9 +360,9 @@ VM_KINDS = (
                  libvirtd("during", "virDomainDestroyFlags", 5))),
     Kind("vm_resume", cold_paused, begin_resume, is_cold(RUNS, ("paused",)), refusals=SILENT,
          points=(agent("before", "virDomainResume"), libvirtd("before", "virDomainResume"))),
-    Kind("vm_reset", cold_up, begin("reset"), has_rebooted, refusals=SILENT,
+    Kind("vm_reset", to_reboot, begin("reset"), has_rebooted, refusals=SILENT,
          points=(agent("after", "virDomainReset"),)),
-    Kind("vm_reboot", cold_up, begin("reboot"), has_rebooted, refusals=SILENT),
+    Kind("vm_reboot", to_reboot, begin("reboot"), has_rebooted, refusals=SILENT),
     Kind("vm_shutdown", cold_up, begin("shutdown"), has_shut_down, refusals=SILENT,
          points=(agent("after", "virDomainShutdownFlags"),)),
     Kind("disk_plug", unplugged, plug, is_active,

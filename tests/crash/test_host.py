@@ -18,6 +18,7 @@ from host_lab import GIB, HostTest
 FULL = bool(os.environ.get("VIREO_CRASH_FULL"))
 OTHERS_ACT = ("vir", "spawn")
 DELAYS = (5, 30, 100)
+AGAIN = (1, 15, 18, 21)  # acts of the next agent; 14 put up its socket and certificates
 
 
 class StorageLifeTest(HostTest):
@@ -108,7 +109,8 @@ class DeathTest(DeathLab):
     """One test for each kind; see host_kinds.py."""
 
     def every_point(self, kind):
-        """Both die at every act; where others act for the agent, also while and after they do."""
+        """Both die at every act; where others act for the agent, also while and after they do, and
+        the next agent at its first acts."""
         acts = self.count_acts(kind)
         self.assertTrue(acts)
         for victim in VICTIMS:
@@ -120,6 +122,9 @@ class DeathTest(DeathLab):
                     yield from (Point(victim, "during", seen[name], name, delay)
                                 for delay in DELAYS)
                     yield Point(victim, "after", seen[name], name)
+                    if victim == "agent":
+                        yield from (Point(victim, "after", seen[name], name, again=again)
+                                    for again in AGAIN)
 
     def check_kind(self, kind):
         self.rounds(kind, list(self.every_point(kind)) if FULL else kind.points)

@@ -5,30 +5,21 @@ it, and its serial console used, taken over, left and lost."""
 
 import json
 import os
-import pathlib
 import pty
 import re
 import select
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import sys
-import tempfile
 import termios
 import time
 import unittest
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))
+from guest_lab import BUILD, GUEST_IMAGE, GuestTest, wait_until
 
-from tools.datacentre.datacentre import DataCentre  # noqa: E402
-from tools.datacentre.host import AGENT_STATE  # noqa: E402
-from tools.datacentre.process import wait_until  # noqa: E402
+from tools.datacentre.host import AGENT_STATE
 
-GUEST = REPOSITORY / "build/guest"
-BUILD = pathlib.Path(os.environ.get("VIREO_BUILD", REPOSITORY / "build"))
 PROMPT = r"# (\x1b\[6n)?$"  # busybox asks where the cursor is
 LOCAL_FLAGS = 3  # index in termios.tcgetattr()
 
@@ -86,35 +77,13 @@ class Terminal:
         self.master = -1
 
 
-class CommandLineTest(unittest.TestCase):
+class CommandLineTest(GuestTest):
     @classmethod
     def setUpClass(cls):
-        subprocess.run([REPOSITORY / "tests/guest/build", GUEST], check=True,
-                       stdout=subprocess.DEVNULL)
-        cls.state = pathlib.Path(tempfile.mkdtemp(prefix="vireo-cli-"))
-        cls.addClassCleanup(shutil.rmtree, cls.state)
-        cls.centre = DataCentre(cls.state, build_dir=BUILD)
-        cls.addClassCleanup(cls.centre.kill)
-        cls.centre.start()
-        cls.addClassCleanup(cls.centre.stop)
-        cls.environment = {**os.environ, "HOME": str(cls.state),
-                           "XDG_CONFIG_HOME": str(cls.state / "config"),
-                           "XDG_CACHE_HOME": str(cls.state / "cache"),
-                           "VIREO_CONNECTION": str(cls.centre.connection_file)}
-        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-            cls.environment.pop(name, None)
-        cls.upload = cls.vireo("disk", "upload", GUEST / "vireo-guest.qcow2", "--name", "system")
+        super().setUpClass()
+        cls.upload = cls.vireo("disk", "upload", GUEST_IMAGE, "--name", "system")
         cls.vireo("vm", "create", "web", "--memory", "256M", "--disk", "system",
                   "--nic", "ovirtmgmt", "--start")
-
-    @classmethod
-    def vireo(cls, *words, code=0, input="", seconds=180):
-        done = subprocess.run([BUILD / "cli/vireo", *map(str, words)], env=cls.environment,
-                              input=input, text=True, capture_output=True, timeout=seconds,
-                              start_new_session=True)
-        if done.returncode != code:
-            raise AssertionError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
 
     def setUp(self):
         if self.status() == "down":

@@ -6,27 +6,19 @@ and is seen and talked to, its disk comes out again, and nothing of it stays."""
 import configparser
 import json
 import os
-import pathlib
 import re
 import select
-import shutil
 import ssl
 import subprocess
-import sys
-import tempfile
 import termios
 import unittest
 import urllib.request
 import zlib
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY))
+from guest_lab import GUEST_IMAGE, GuestTest, wait_until
 
-from tools.datacentre.datacentre import DataCentre  # noqa: E402
-from tools.datacentre.process import wait_until  # noqa: E402
-from tools.datacentre.rest import RestFault  # noqa: E402
+from tools.datacentre.rest import RestFault
 
-GUEST = REPOSITORY / "build/guest"
 DATA_OFFSET = 48 << 20  # of the guest's data partition
 PIECE = 4 << 20
 FINISHED = ("finished_success", "finished_failure", "finished_cleanup")
@@ -85,19 +77,11 @@ def picture_values(path):
     return len(set(b"".join(pixels[at + 1:at + 1 + width] for at in rows)))
 
 
-class MainJobTest(unittest.TestCase):
+class MainJobTest(GuestTest):
     @classmethod
     def setUpClass(cls):
-        subprocess.run([REPOSITORY / "tests/guest/build", GUEST], check=True,
-                       stdout=subprocess.DEVNULL)
-        cls.state = pathlib.Path(tempfile.mkdtemp(prefix="vireo-e2e-"))
-        cls.addClassCleanup(shutil.rmtree, cls.state)
-        cls.centre = DataCentre(cls.state)
-        cls.addClassCleanup(cls.centre.kill)
-        cls.centre.start()
-        cls.addClassCleanup(cls.centre.stop)
-        cls.rest = cls.centre.rest
-        cls.image = (GUEST / "vireo-guest.qcow2").read_bytes()
+        super().setUpClass()
+        cls.image = GUEST_IMAGE.read_bytes()
 
     # ---- waiting
 

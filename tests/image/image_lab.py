@@ -1,8 +1,10 @@
 """What the image tests share: a host program, volumes, tickets, requests. Python 3 only."""
+import concurrent.futures
 import hashlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -49,6 +51,10 @@ def wait_until(condition, seconds=20):
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
+
+
+def noise(size, seed=1):
+    return random.Random(seed).randbytes(size)
 
 
 class VerbError(Exception):
@@ -224,6 +230,37 @@ class ImageTest(unittest.TestCase):
     def put(self, ticket, data, offset=0, query="", **more):
         span = f"bytes {offset}-{offset + len(data) - 1}/*"
         return self.request("PUT", f"/images/{ticket}{query}", data, Content_Range=span, **more)
+
+    def begin_put(self, ticket, size, data, query="", connection=None):
+        """A request for the whole size of which the data is sent; returns its connection."""
+        connection = connection or self.connect()
+        connection.putrequest("PUT", f"/images/{ticket}{query}")
+        connection.putheader("Content-Length", str(size))
+        connection.endheaders(data)
+        return connection
+
+    def put_after_leave(self, raw, ticket, status):
+        """A client that asks whether its data would be taken before it sends it."""
+        raw.sendall(f"PUT /images/{ticket} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+                    "Expect: 100-continue\r\n\r\n".encode())
+        if status == 200:
+            self.assertTrue(raw.recv(1000).startswith(b"HTTP/1.1 100 "))
+            raw.sendall(b"abcd")
+        self.assertTrue(raw.recv(1000).startswith(f"HTTP/1.1 {status} ".encode()))
+
+    def move_together(self, ticket, data, callers):
+        """Pieces of the data, each put and read again over a connection of its own."""
+        step = len(data) // 16
+
+        def move(number):
+            first, part = number * step, data[number * step:(number + 1) * step]
+            connection = self.connect()
+            self.put(ticket, part, first, "?flush=n", connection=connection, status=200)
+            answer = self.get(ticket, first, first + step - 1, connection=connection, status=206)
+            self.assertEqual(sha256(answer.data), sha256(part))
+
+        with concurrent.futures.ThreadPoolExecutor(callers) as pool:
+            list(pool.map(move, range(16)))
 
     def get(self, ticket, first=None, last=None, **more):
         if first is None:

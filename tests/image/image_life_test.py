@@ -1,30 +1,22 @@
 """What outlives whom: the agent's death, qemu-nbd's death, orphans, bitmaps and refused servers."""
 import json
 import os
-import random
 import signal
 import subprocess
 import time
 import uuid
 
 import image_lab
-from image_lab import MIB, ImageTest, VerbError, Volume, processes, sha256, wait_until
+from image_lab import MIB, ImageTest, VerbError, Volume, noise, processes, sha256, wait_until
 
 SIZE = 16 * MIB
-
-
-def noise(size, seed=1):
-    return random.Random(seed).randbytes(size)
 
 
 class AgentDies(ImageTest):
     def begin_upload(self, data, url):
         """Sends half of it over a connection that stays open."""
         ticket = self.ticket(url, len(data), timeout=60)
-        self.upload = self.connect()
-        self.upload.putrequest("PUT", f"/images/{ticket}?flush=n")
-        self.upload.putheader("Content-Length", str(len(data)))
-        self.upload.endheaders(data[:len(data) // 2])
+        self.upload = self.begin_put(ticket, len(data), data[:len(data) // 2], "?flush=n")
         wait_until(lambda: self.info(ticket)["transferred"] == len(data) // 2)
         return ticket
 
@@ -136,10 +128,7 @@ class ServerDies(ImageTest):
         volume = Volume(self.directory, SIZE)
         server, url = self.serve(volume)
         ticket = self.ticket(url, SIZE)
-        upload = self.connect()
-        upload.putrequest("PUT", f"/images/{ticket}")
-        upload.putheader("Content-Length", str(SIZE))
-        upload.endheaders(data[:4 * MIB])
+        upload = self.begin_put(ticket, SIZE, data[:4 * MIB])
         wait_until(lambda: self.info(ticket)["transferred"] == 4 * MIB)
         os.kill(processes(server)[0], signal.SIGKILL)
         upload.send(data[4 * MIB:])

@@ -1,9 +1,7 @@
 """The manager's image proxy: in front of a real image server, and of hosts that misbehave."""
-import concurrent.futures
 import http.client
 import json
 import os
-import random
 import socket
 import ssl
 import subprocess
@@ -12,13 +10,9 @@ import time
 import uuid
 
 import image_lab
-from image_lab import MIB, ImageTest, Volume, free_port, sha256, wait_until
+from image_lab import MIB, ImageTest, free_port, noise, sha256, wait_until
 
 SIZE = 16 * MIB
-
-
-def noise(size, seed=1):
-    return random.Random(seed).randbytes(size)
 
 
 class ProxyTest(ImageTest):
@@ -114,28 +108,13 @@ class Relayed(ProxyTest):
     def test_several_connections(self):
         data = noise(2 * SIZE)
         volume, ticket = self.prepared(len(data))
-        step = len(data) // 16
-
-        def move(number):
-            part = data[number * step:(number + 1) * step]
-            connection = self.connect()
-            self.put(ticket, part, number * step, "?flush=n", connection=connection, status=200)
-            answer = self.get(ticket, number * step, (number + 1) * step - 1,
-                              connection=connection, status=206)
-            self.assertEqual(sha256(answer.data), sha256(part))
-
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(move, range(16)))
+        self.move_together(ticket, data, 8)
         self.assertEqual(sha256(volume.content()), sha256(data))
 
     def test_client_that_asks_before_it_sends(self):
         ticket = self.prepared(SIZE)[1]
         with self.raw_socket() as raw:
-            raw.sendall(f"PUT /images/{ticket} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
-                        "Expect: 100-continue\r\n\r\n".encode())
-            self.assertTrue(raw.recv(1000).startswith(b"HTTP/1.1 100 "))
-            raw.sendall(b"abcd")
-            self.assertTrue(raw.recv(1000).startswith(b"HTTP/1.1 200 "))
+            self.put_after_leave(raw, ticket, 200)
 
     def test_browsers(self):
         ticket = self.prepared(SIZE)[1]
@@ -162,10 +141,7 @@ class Relayed(ProxyTest):
 class Deaths(ProxyTest):
     def test_ticket_removed_under_way(self):
         ticket = self.prepared(SIZE)[1]
-        connection = self.connect()
-        connection.putrequest("PUT", f"/images/{ticket}")
-        connection.putheader("Content-Length", str(SIZE))
-        connection.endheaders(bytes(MIB))
+        connection = self.begin_put(ticket, SIZE, bytes(MIB))
         wait_until(lambda: self.info(ticket)["transferred"] == MIB)
         self.targets.clear()
         self.write_targets()
@@ -174,10 +150,7 @@ class Deaths(ProxyTest):
 
     def test_client_dies(self):
         ticket = self.prepared(SIZE)[1]
-        connection = self.connect()
-        connection.putrequest("PUT", f"/images/{ticket}")
-        connection.putheader("Content-Length", str(SIZE))
-        connection.endheaders(bytes(MIB))
+        connection = self.begin_put(ticket, SIZE, bytes(MIB))
         wait_until(lambda: self.info(ticket)["active"])
         connection.close()
         wait_until(lambda: not self.info(ticket)["active"])
@@ -188,9 +161,7 @@ class Deaths(ProxyTest):
         download.request("GET", f"/images/{ticket}")
         answer = download.getresponse()
         answer.read(MIB)
-        upload.putrequest("PUT", f"/images/{ticket}")
-        upload.putheader("Content-Length", str(SIZE))
-        upload.endheaders(bytes(MIB))
+        self.begin_put(ticket, SIZE, bytes(MIB), connection=upload)
         wait_until(lambda: self.info(ticket)["active"])
         self.restart_host()
         self.assertEqual(upload.getresponse().status, 502)

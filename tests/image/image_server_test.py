@@ -1,5 +1,4 @@
 """The image server's protocol, end to end: real TLS, real qemu-nbd, raw and qcow2 files."""
-import concurrent.futures
 import hashlib
 import json
 import os
@@ -8,13 +7,9 @@ import time
 import uuid
 
 import image_lab
-from image_lab import MIB, ImageTest, VerbError, Volume, sha256, wait_until
+from image_lab import MIB, ImageTest, VerbError, Volume, noise, sha256, wait_until
 
 SIZE = 8 * MIB
-
-
-def noise(size, seed=1):
-    return random.Random(seed).randbytes(size)
 
 
 def block_checksum(data, block=4 * MIB, algorithm=lambda b: hashlib.blake2b(b, digest_size=32)):
@@ -129,18 +124,7 @@ class Transfer(ImageTest):
     def test_several_connections(self):
         data = noise(4 * SIZE)
         volume, ticket = self.prepared(len(data), "qcow2")
-        step = len(data) // 16
-
-        def move(number):
-            part = data[number * step:(number + 1) * step]
-            connection = self.connect()
-            self.put(ticket, part, number * step, "?flush=n", connection=connection, status=200)
-            answer = self.get(ticket, number * step, (number + 1) * step - 1,
-                              connection=connection, status=206)
-            self.assertEqual(sha256(answer.data), sha256(part))
-
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            list(pool.map(move, range(16)))
+        self.move_together(ticket, data, 16)
         # More clients than NBD connections: they share.
         self.assertLessEqual(self.info(ticket)["connections"], 8)
         self.patch(ticket, {"op": "flush"}, status=200)
@@ -158,14 +142,8 @@ class Transfer(ImageTest):
     def test_client_that_asks_before_it_sends(self):
         ticket = self.prepared(SIZE)[1]
         with self.raw_socket() as raw:
-            raw.sendall(f"PUT /images/{ticket} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
-                        "Expect: 100-continue\r\n\r\n".encode())
-            self.assertTrue(raw.recv(1000).startswith(b"HTTP/1.1 100 "))
-            raw.sendall(b"abcd")
-            self.assertTrue(raw.recv(1000).startswith(b"HTTP/1.1 200 "))
-            raw.sendall(f"PUT /images/{uuid.uuid4()} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
-                        "Expect: 100-continue\r\n\r\n".encode())
-            self.assertTrue(raw.recv(1000).startswith(b"HTTP/1.1 403 "))
+            self.put_after_leave(raw, ticket, 200)
+            self.put_after_leave(raw, uuid.uuid4(), 403)
 
     def test_connections_are_kept_or_closed_as_asked(self):
         ticket = self.prepared(SIZE)[1]
@@ -394,10 +372,7 @@ class Tickets(ImageTest):
 
     def test_activity(self):
         ticket = self.prepared(SIZE)[1]
-        connection = self.connect()
-        connection.putrequest("PUT", f"/images/{ticket}")
-        connection.putheader("Content-Length", str(SIZE))
-        connection.endheaders(bytes(MIB))
+        connection = self.begin_put(ticket, SIZE, bytes(MIB))
         wait_until(lambda: self.info(ticket)["active"])
         wait_until(lambda: self.info(ticket)["transferred"] == MIB)
         connection.close()
@@ -428,10 +403,7 @@ class Tickets(ImageTest):
 
     def test_removal_ends_what_is_under_way(self):
         ticket = self.prepared(SIZE)[1]
-        connection = self.connect()
-        connection.putrequest("PUT", f"/images/{ticket}")
-        connection.putheader("Content-Length", str(SIZE))
-        connection.endheaders(bytes(MIB))
+        connection = self.begin_put(ticket, SIZE, bytes(MIB))
         wait_until(lambda: self.info(ticket)["transferred"] == MIB)
         self.assertIs(self.host.call("Host.remove_image_ticket", uuid=ticket), True)
         self.assertEqual(connection.getresponse().status, 403)
@@ -452,10 +424,7 @@ class Tickets(ImageTest):
 
     def test_silent_clients_are_cut_off(self):
         ticket = self.prepared(SIZE, inactivity_timeout=1)[1]
-        connection = self.connect()
-        connection.putrequest("PUT", f"/images/{ticket}")
-        connection.putheader("Content-Length", str(SIZE))
-        connection.endheaders(bytes(MIB))
+        connection = self.begin_put(ticket, SIZE, bytes(MIB))
         started = time.monotonic()
         with self.assertRaises(Exception):
             connection.getresponse()
@@ -465,10 +434,7 @@ class Tickets(ImageTest):
     def test_broken_upload_is_resumed(self):
         data = noise(SIZE)
         volume, ticket = self.prepared(SIZE)
-        connection = self.connect()
-        connection.putrequest("PUT", f"/images/{ticket}?flush=n")
-        connection.putheader("Content-Length", str(SIZE))
-        connection.endheaders(data[:3 * MIB])
+        connection = self.begin_put(ticket, SIZE, data[:3 * MIB], "?flush=n")
         wait_until(lambda: self.info(ticket)["transferred"] == 3 * MIB)
         connection.sock.close()
         self.put(ticket, data[3 * MIB:], 3 * MIB, status=200)

@@ -5,7 +5,7 @@ import tempfile
 import time
 import uuid
 
-from support import Agent, MIB, StorageTest, ZERO, main, metadata, seal_is_right, tree
+from support import Agent, MIB, StorageTest, main, metadata, seal_is_right, tree
 
 # What a kill -9 does to a socket under way.
 GONE = (ConnectionError, BrokenPipeError)

@@ -4,7 +4,7 @@ import subprocess
 import time
 import uuid
 
-from support import MIB, StorageTest, main, metadata, read
+from support import MIB, StorageTest, main, read
 
 
 class Jobs(StorageTest):

@@ -112,14 +112,18 @@ class LocalLife(StorageTest):
         self.assertEqual(call("StoragePool.getSpmStatus", storagepoolID=self.pool), before)
         self.create()
 
-    def test_another_domain_in_and_out(self):
+    def second_domain(self):
+        """Beside a pool: its path, its id, and what calls about it name."""
         other = self.directory + "/other"
         os.mkdir(other)
         self.set_up_pool()
-        call = self.agent.client.call
         self.connect(other)
         second = self.make_domain(other)
-        place = dict(storagedomainID=second, storagepoolID=self.pool)
+        return other, second, dict(storagedomainID=second, storagepoolID=self.pool)
+
+    def test_another_domain_in_and_out(self):
+        other, second, place = self.second_domain()
+        call = self.agent.client.call
         self.refused(375, "StorageDomain.activate", **place)
         call("StorageDomain.attach", **place)
         call("StorageDomain.attach", **place)
@@ -153,13 +157,8 @@ class LocalLife(StorageTest):
         call("StorageDomain.format", storagedomainID=self.domain, autoDetach=False)
 
     def test_another_master(self):
-        other = self.directory + "/other"
-        os.mkdir(other)
-        self.set_up_pool()
+        other, second, place = self.second_domain()
         call = self.agent.client.call
-        self.connect(other)
-        second = self.make_domain(other)
-        place = dict(storagedomainID=second, storagepoolID=self.pool)
         call("StorageDomain.attach", **place)
         switch = dict(storagepoolID=self.pool, oldMasterUUID=self.domain, newMasterUUID=second,
                       masterVersion=2)

@@ -26,7 +26,7 @@ def page(model):
                          f'{", ".join(have) or "–"} | {", ".join(lack) or "–"} |')
         lines.append('')
     head = ['# Coverage of the oVirt v4 API', '',
-            'Made by `tools/generate/main.py api coverage docs/api-coverage.md`; do not edit. Methods',
+            'Made by `python3 tools/generate/main.py api coverage docs/api-coverage.md`; do not edit. Methods',
             'that are not there yet are routed all the same: they answer 501 and name themselves.', '',
             f'{sum(not t.internal for t in model.types.values())} types, '
             f'{sum(not e.internal for e in model.enums.values())} enumerations, '
