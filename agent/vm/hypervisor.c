@@ -266,12 +266,8 @@ static void hypervisor_drop(Hypervisor *hypervisor)
 
 static VmEvent *hypervisor_next_event(Hypervisor *hypervisor)
 {
-    VmEvent *event = NULL;
     uv_mutex_lock(&hypervisor->lock);
-    if (!list_empty(&hypervisor->events)) {
-        event = CONTAINER(hypervisor->events.next, VmEvent, node);
-        list_remove(&event->node);
-    }
+    VmEvent *event = LIST_TAKE(&hypervisor->events, VmEvent, node);
     uv_mutex_unlock(&hypervisor->lock);
     return event;
 }
