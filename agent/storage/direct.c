@@ -127,6 +127,14 @@ int direct_probe_block_size(const char *directory, int *ret)
     return result;
 }
 
+// Full storage is no storage without access: its disks are still there, and room is made by deleting
+// some.
+static bool is_full(int number)
+{
+    return number == ENOSPC || number == EDQUOT;
+}
+
+// *ret_fd is -1 when it was full.
 static int check_write(const char *path, int *ret_fd, const char *directory, Fail *why)
 {
     AUTO_FREE char *buffer = direct_buffer(DIRECT_ALIGNMENT);
@@ -136,13 +144,19 @@ static int check_write(const char *path, int *ret_fd, const char *directory, Fai
         return storage_fail(why, VDSM_TARGET_UNSUPPORTED,
                             "The file system of %s can't do direct I/O", directory);
     if (fd < 0)
-        return storage_errno(why, VDSM_STORAGE_PERMISSION, errno, "No file can be made in %s",
-                             directory);
-    *ret_fd = fd;
-    if (pwrite(fd, buffer, DIRECT_ALIGNMENT, 0) != DIRECT_ALIGNMENT)
-        return storage_errno(why, VDSM_STORAGE_PERMISSION, errno,
-                             "A new file in %s can't be written", directory);
-    return 0;
+        return is_full(errno) ? 0
+                              : storage_errno(why, VDSM_STORAGE_PERMISSION, errno,
+                                              "No file can be made in %s", directory);
+    ssize_t written = pwrite(fd, buffer, DIRECT_ALIGNMENT, 0);
+    if (written == DIRECT_ALIGNMENT) {
+        *ret_fd = fd;
+        return 0;
+    }
+    int number = written < 0 ? errno : ENOSPC;
+    close(fd);
+    return is_full(number) ? 0
+                           : storage_errno(why, VDSM_STORAGE_PERMISSION, number,
+                                           "A new file in %s can't be written", directory);
 }
 
 static int check_read(int fd, const char *directory, Fail *why)
@@ -166,7 +180,7 @@ int direct_check_access(const char *directory, Fail *why)
     AUTO_FREE char *path = probe_path(directory, "access");
     AUTO_CLOSE int fd = -1;
     int error = check_write(path, &fd, directory, why);
-    if (!error)
+    if (!error && fd >= 0)
         error = check_read(fd, directory, why);
     if (unlink(path) < 0 && errno != ENOENT && !error)
         error = storage_errno(why, VDSM_STORAGE_PERMISSION, errno,
