@@ -22,24 +22,29 @@ static void vm_stopped(Vm *vm, int detail)
         {VIR_DOMAIN_EVENT_STOPPED_FAILED, VM_EXIT_LOST_QEMU, "QEMU ended unexpectedly"},
     };
     vms_lock(vm->vms);
-    bool admin = vm->admin_shutdown, launching = vm->launching, killed = vm_pause_kills(vm);
+    bool launching = vm->launching; // when that fails, the launcher has the better message
+    if (launching) {
+        vm->stopped = true;
+        vm->stop_detail = detail;
+    }
     vms_unlock(vm->vms);
     if (launching)
-        return; // the launcher has the better message
-    if (killed) {
-        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, "Its storage failed for too long");
         return;
-    }
-    if (admin && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) {
-        vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
-        return;
-    }
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].detail == detail) {
-            vm_set_down(vm, rows[i].exit, rows[i].message);
+            vm_set_ended(vm, rows[i].exit, rows[i].message);
             return;
         }
-    vm_set_down(vm, VM_EXIT_GENERIC, "The guest stopped");
+    vm_set_ended(vm, VM_EXIT_GENERIC, "The guest stopped");
+}
+
+void vm_launched(Vm *vm)
+{
+    vms_lock(vm->vms);
+    bool stopped = vm->stopped && !vm->doubtful;
+    vms_unlock(vm->vms);
+    if (stopped)
+        vm_stopped(vm, vm->stop_detail);
 }
 
 static void vm_resumed(Vm *vm)

@@ -113,7 +113,7 @@ Vm **vms_all(Vms *vms, size_t *ret_count)
     return all;
 }
 
-Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml)
+Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml, bool launching)
 {
     Vm *vm = NEW(Vm);
     vm->vms = vms;
@@ -123,6 +123,7 @@ Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml)
     vm->xml = memory_string(xml);
     vm->references = 2; // table and caller
     vm->started_ms = clock_wall_ms();
+    vm->launching = launching;
     vms_lock(vms);
     bool exists = map_get(&vms->by_id, vm->id) != NULL;
     if (!exists)
@@ -215,7 +216,7 @@ static Vm *vm_load(Vms *vms, const char *path)
         log_warn("vm.record", LOG_NONE, "The record %s is damaged and is ignored.", path);
         return NULL;
     }
-    Vm *vm = vms_add(vms, id, json_get_string(record, "name"), xml);
+    Vm *vm = vms_add(vms, id, json_get_string(record, "name"), xml, false);
     if (!vm)
         return NULL;
     vm->started_ms = json_get_integer(record, "started", clock_wall_ms());
@@ -331,6 +332,19 @@ void vm_set_down(Vm *vm, VmExit exit, const char *message)
     log_info("vm.down", LOG_ID("vm", vm->id), "%s is down: %s", vm->name, message);
     vm_save(vm);
     vm_announce(vm);
+}
+
+void vm_set_ended(Vm *vm, VmExit exit, const char *message)
+{
+    vms_lock(vm->vms);
+    bool admin = vm->admin_shutdown, killed = vm_pause_kills(vm);
+    vms_unlock(vm->vms);
+    if (killed)
+        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, "Its storage failed for too long");
+    else if (admin)
+        vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
+    else
+        vm_set_down(vm, exit, message);
 }
 
 void vm_set_awake(Vm *vm)

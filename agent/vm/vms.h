@@ -82,7 +82,10 @@ typedef struct Vm {
     int exit_code; // 0 or 1
     char *exit_message, *pause_code;
     int64_t started_ms; // wall
-    bool launching, admin_shutdown, reboot_wanted, guest_agent, seen_down, recovered;
+    bool launching;     // by VM.create
+    bool stopped;       // libvirt told of its end, as stop_detail, while it was being launched
+    int stop_detail;
+    bool admin_shutdown, reboot_wanted, guest_agent, seen_down, recovered;
     bool doubtful, deciding;      // nobody knows how its start ended: vm_decide_launch()
     int doubts;                   // how often libvirt did not know either; once a second
     int64_t shutdown_deadline_ms; // monotonic, 0: none
@@ -136,6 +139,8 @@ void vm_set_status(Vm *vm, VmStatus status);
 // Tells the managers its state and what its guest says.
 void vm_announce(Vm *vm);
 void vm_set_down(Vm *vm, VmExit exit, const char *message);
+// It has ended, as this when that was not our doing.
+void vm_set_ended(Vm *vm, VmExit exit, const char *message);
 // A paused guest runs again.
 void vm_set_awake(Vm *vm);
 void vm_save(Vm *vm);
@@ -143,7 +148,9 @@ void vm_save(Vm *vm);
 void vm_recover(Vm *vm, virDomainPtr domain);
 // Reads the domain's XML from libvirt and renews live_xml and hash.
 void vm_refresh_xml(Vm *vm, virDomainPtr domain);
-Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml);
+Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml, bool launching);
+// Nobody is launching it any more: its end counts that came meanwhile. Loop's thread.
+void vm_launched(Vm *vm);
 void vms_remove(Vm *vm);
 // Whether any VM's record names the image.
 bool vms_use_image(Vms *vms, const char *image);
