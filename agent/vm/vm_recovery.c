@@ -31,6 +31,8 @@ void vm_recover(Vm *vm, virDomainPtr domain)
     vm_refresh_xml(vm, domain);
     if (state == VIR_DOMAIN_PAUSED)
         vm_pause_found(vm, domain);
+    else
+        vm_pause_forget(vm);
     vms_lock(vm->vms);
     // What the guest was asked for goes on, and has a deadline.
     bool ending = vm->status == VM_POWERING_DOWN || vm->status == VM_REBOOTING;

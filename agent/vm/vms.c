@@ -182,6 +182,8 @@ static void vm_write_record(JsonWriter *writer, const Vm *vm)
     json_add_integer(writer, "exit_code", vm->exit_code);
     json_add_string(writer, "exit_message", vm->exit_message);
     json_add_string(writer, "payload", vm->payload);
+    json_add_integer(writer, "held_up", vm->held_up_ms);
+    json_add_bool(writer, "held_up_too_long", vm->held_up_too_long);
     vm_write_volumes(writer, vm);
     json_close(writer, '}');
 }
@@ -226,6 +228,8 @@ static Vm *vm_load(Vms *vms, const char *path)
     vm->exit_code = (int)json_get_integer(record, "exit_code", 0);
     vm->exit_message = memory_string(json_get_string(record, "exit_message"));
     vm->payload = memory_string(json_get_string(record, "payload"));
+    vm->held_up_ms = json_get_integer(record, "held_up", 0);
+    vm->held_up_too_long = json_get_bool(record, "held_up_too_long", false);
     vm_read_volumes(vm, json_get(record, "volumes"));
     return vm;
 }
@@ -337,11 +341,14 @@ void vm_set_down(Vm *vm, VmExit exit, const char *message)
 void vm_set_ended(Vm *vm, VmExit exit, const char *message)
 {
     vms_lock(vm->vms);
-    bool admin = vm->admin_shutdown, killed = vm_pause_kills(vm);
+    bool admin = vm->admin_shutdown, killed = vm->held_up_too_long;
     vms_unlock(vm->vms);
-    if (killed)
-        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, "Its storage failed for too long");
-    else if (admin)
+    if (killed) {
+        AUTO_FREE char *text = memory_format("It was ended because its storage held it up for more "
+                                             "than %d s",
+                                             vm->vms->agent->config.kill_paused_seconds);
+        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, text);
+    } else if (admin)
         vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
     else
         vm_set_down(vm, exit, message);

@@ -96,11 +96,14 @@ typedef struct Vm {
     int64_t watchdog_time;
     VmVolume *volumes;
     int volume_count;
-    char *payload;  // path of the made CD image, or of the one to be made
-    char *client;   // address of who has the console open
-    VmRates *rates; // last sample of statistics
-    VmGuest *guest; // what the guest agent told
-    VmPause *pause; // the last one because of its storage, NULL: none
+    char *payload;         // path of the made CD image, or of the one to be made
+    char *client;          // address of who has the console open
+    VmRates *rates;        // last sample of statistics
+    VmGuest *guest;        // what the guest agent told
+    VmPause *pause;        // the last one because of its storage, NULL: none
+    bool pause_unseen;     // libvirt could not be asked about the one that it had told
+    int64_t held_up_ms;    // since when its storage has paused it, monotonic; 0: it has not
+    bool held_up_too_long; // so that we are ending it
     // Held from looking at the running domain's devices until they are changed: without it two
     // calls choose the same name, and one takes what the other is plugging for a remnant. Blocks;
     // taken before all other locks.
