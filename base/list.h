@@ -35,6 +35,22 @@ static inline void list_remove(List *node)
     node->next = node->previous = NULL;
 }
 
+// The first node, which is in no list any more, or NULL.
+static inline List *list_take(List *head)
+{
+    List *first = list_empty(head) ? NULL : head->next;
+    if (first)
+        list_remove(first);
+    return first;
+}
+
+// LIST_TAKE(head, Type, member): the first element, which is in no list any more, or NULL.
+#define LIST_TAKE(head, Type, member)                    \
+    ({                                                   \
+        List *_taken = list_take(head);                  \
+        _taken ? CONTAINER(_taken, Type, member) : NULL; \
+    })
+
 // LIST_EACH(head, Type, member, name): the current element may be removed in the body.
 #define LIST_EACH(head, Type, member, name)                                   \
     for (Type *name = CONTAINER((head)->next, Type, member), *_next_##name;   \

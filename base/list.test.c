@@ -28,6 +28,21 @@ TEST(appended_in_order)
     assert_int_equal(digits(&head), 123);
 }
 
+TEST(taken_from_the_front)
+{
+    List head;
+    Item items[] = {{.number = 1}, {.number = 2}};
+    list_init(&head);
+    for (int i = 0; i < 2; i++)
+        list_append(&head, &items[i].node);
+    assert_ptr_equal(LIST_TAKE(&head, Item, node), &items[0]);
+    assert_int_equal(digits(&head), 2);
+    assert_ptr_equal(LIST_TAKE(&head, Item, node), &items[1]);
+    assert_null(LIST_TAKE(&head, Item, node));
+    list_append(&head, &items[0].node);
+    assert_int_equal(digits(&head), 1);
+}
+
 TEST(remove_anywhere)
 {
     List head;

@@ -728,12 +728,8 @@ void rpc_event(RpcServer *server, const char *method, StrBuf *params)
 
 static PendingEvent *server_next_event(RpcServer *server)
 {
-    PendingEvent *event = NULL;
     uv_mutex_lock(&server->lock);
-    if (!list_empty(&server->events)) {
-        event = CONTAINER(server->events.next, PendingEvent, node);
-        list_remove(&event->node);
-    }
+    PendingEvent *event = LIST_TAKE(&server->events, PendingEvent, node);
     uv_mutex_unlock(&server->lock);
     return event;
 }

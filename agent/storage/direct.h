@@ -16,5 +16,6 @@ int direct_read_at(const char *path, void *buffer, size_t length, int64_t offset
 int direct_write_at(const char *path, const void *buffer, size_t length, int64_t offset);
 // The smallest write the file system takes: 512 or 4096, or 1 when it takes anything.
 int direct_probe_block_size(const char *directory, int *ret);
-// Makes, reads and removes a file there; a VdsmError. `why` names the step that failed.
+// Makes, reads and removes a file there, as far as there is room; a VdsmError. `why` names the step
+// that failed.
 int direct_check_access(const char *directory, Fail *why);

@@ -221,33 +221,12 @@ static void hypervisor_open_run(uv_work_t *work)
     uv_mutex_unlock(&hypervisor->lock);
 }
 
-static void hypervisor_retry(uv_timer_t *timer);
-
-static void hypervisor_open_done(uv_work_t *work, int status)
+static bool hypervisor_is_lost(Hypervisor *hypervisor)
 {
-    Hypervisor *hypervisor = work->data;
-    (void)status;
-    if (hypervisor->stopping)
-        return;
-    if (!hypervisor->connection) {
-        uv_timer_start(&hypervisor->retry, hypervisor_retry, RECONNECT_MS, 0);
-        return;
-    }
-    log_notice("libvirt.connect", LOG_NONE, "Connected to %s; guests run with %s.",
-               hypervisor->agent->config.libvirt_uri,
-               hypervisor->accelerator == ACCELERATOR_KVM ? "KVM" : "TCG");
-    hypervisor->lost_ms = 0;
-    vms_recovered(hypervisor->agent->vms);
-    rpc_server_hold(hypervisor->agent->rpc, NULL);
-    uv_async_send(&hypervisor->async); // it may be lost again already
-}
-
-static void hypervisor_retry(uv_timer_t *timer)
-{
-    Hypervisor *hypervisor = timer->data;
-    hypervisor->work.data = hypervisor;
-    uv_queue_work(hypervisor->agent->loop, &hypervisor->work, hypervisor_open_run,
-                  hypervisor_open_done);
+    uv_mutex_lock(&hypervisor->lock);
+    bool lost = hypervisor->lost && hypervisor->connection;
+    uv_mutex_unlock(&hypervisor->lock);
+    return lost;
 }
 
 static void hypervisor_drop(Hypervisor *hypervisor)
@@ -264,14 +243,41 @@ static void hypervisor_drop(Hypervisor *hypervisor)
     virConnectClose(connection);
 }
 
+static void hypervisor_retry(uv_timer_t *timer);
+
+static void hypervisor_open_done(uv_work_t *work, int status)
+{
+    Hypervisor *hypervisor = work->data;
+    (void)status;
+    if (hypervisor->stopping)
+        return;
+    // Lost again already: what was asked of it meanwhile is not to be relied on.
+    if (hypervisor_is_lost(hypervisor))
+        hypervisor_drop(hypervisor);
+    if (!hypervisor->connection) {
+        uv_timer_start(&hypervisor->retry, hypervisor_retry, RECONNECT_MS, 0);
+        return;
+    }
+    log_notice("libvirt.connect", LOG_NONE, "Connected to %s; guests run with %s.",
+               hypervisor->agent->config.libvirt_uri,
+               hypervisor->accelerator == ACCELERATOR_KVM ? "KVM" : "TCG");
+    hypervisor->lost_ms = 0;
+    vms_recovered(hypervisor->agent->vms);
+    rpc_server_hold(hypervisor->agent->rpc, NULL);
+}
+
+static void hypervisor_retry(uv_timer_t *timer)
+{
+    Hypervisor *hypervisor = timer->data;
+    hypervisor->work.data = hypervisor;
+    uv_queue_work(hypervisor->agent->loop, &hypervisor->work, hypervisor_open_run,
+                  hypervisor_open_done);
+}
+
 static VmEvent *hypervisor_next_event(Hypervisor *hypervisor)
 {
-    VmEvent *event = NULL;
     uv_mutex_lock(&hypervisor->lock);
-    if (!list_empty(&hypervisor->events)) {
-        event = CONTAINER(hypervisor->events.next, VmEvent, node);
-        list_remove(&event->node);
-    }
+    VmEvent *event = LIST_TAKE(&hypervisor->events, VmEvent, node);
     uv_mutex_unlock(&hypervisor->lock);
     return event;
 }
@@ -284,10 +290,7 @@ static void hypervisor_woken(uv_async_t *async)
         free(event->text);
         free(event);
     }
-    uv_mutex_lock(&hypervisor->lock);
-    bool lost = hypervisor->lost && hypervisor->connection;
-    uv_mutex_unlock(&hypervisor->lock);
-    if (!lost || hypervisor->stopping)
+    if (hypervisor->stopping || !hypervisor_is_lost(hypervisor))
         return;
     log_warn("libvirt.lost", LOG_NONE, "The connection to libvirt broke; guests keep running.");
     hypervisor->lost_ms = clock_monotonic_ms();

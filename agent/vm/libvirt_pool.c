@@ -53,13 +53,9 @@ static void loan_close(Loan *loan)
 
 static Loan *pool_take_idle(LibvirtPool *pool)
 {
-    Loan *loan = NULL;
     uv_mutex_lock(&pool->lock);
-    if (!list_empty(&pool->idle)) {
-        loan = CONTAINER(pool->idle.next, Loan, node);
-        list_remove(&loan->node);
-        pool->idle_count--;
-    }
+    Loan *loan = LIST_TAKE(&pool->idle, Loan, node);
+    pool->idle_count -= loan != NULL;
     uv_mutex_unlock(&pool->lock);
     return loan;
 }

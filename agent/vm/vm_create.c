@@ -283,18 +283,21 @@ static void vm_launch_run(uv_work_t *work)
     Launch *launch = work->data;
     Vm *vm = launch->vm;
     int result = vm_launch(vm, &launch->why);
+    // First: once it is not being launched any more, libvirt's word of its end would count, and that
+    // knows less.
+    if (result && result != -ECONNRESET)
+        vm_launch_failed(vm, &launch->why);
     vms_lock(vm->vms);
     vm->launching = false;
     vm->doubtful = result == -ECONNRESET;
     vms_unlock(vm->vms);
-    if (result && result != -ECONNRESET)
-        vm_launch_failed(vm, &launch->why);
 }
 
 static void vm_launch_done(uv_work_t *work, int status)
 {
     Launch *launch = work->data;
     (void)status;
+    vm_launched(launch->vm);
     vm_unref(launch->vm);
     fail_done(&launch->why);
     free(launch);
@@ -353,12 +356,11 @@ void vm_create(Call *call)
         call_fail(call, VDSM_CANNOT_CREATE_VM, "vmParams.xml is not the domain of VM %s", id);
         return;
     }
-    Vm *vm = vms_add(agent->vms, id, name, xml);
+    Vm *vm = vms_add(agent->vms, id, name, xml, true);
     if (!vm) {
         call_fail(call, VDSM_VM_EXISTS, "{'vmId': '%s'}", id);
         return;
     }
-    vm->launching = true;
     vm_plan_devices(vm, root);
     vm_save(vm);
     vm_answer_definition(call, vm);

@@ -22,24 +22,29 @@ static void vm_stopped(Vm *vm, int detail)
         {VIR_DOMAIN_EVENT_STOPPED_FAILED, VM_EXIT_LOST_QEMU, "QEMU ended unexpectedly"},
     };
     vms_lock(vm->vms);
-    bool admin = vm->admin_shutdown, launching = vm->launching, killed = vm_pause_kills(vm);
+    bool launching = vm->launching; // when that fails, the launcher has the better message
+    if (launching) {
+        vm->stopped = true;
+        vm->stop_detail = detail;
+    }
     vms_unlock(vm->vms);
     if (launching)
-        return; // the launcher has the better message
-    if (killed) {
-        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, "Its storage failed for too long");
         return;
-    }
-    if (admin && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN) {
-        vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
-        return;
-    }
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].detail == detail) {
-            vm_set_down(vm, rows[i].exit, rows[i].message);
+            vm_set_ended(vm, rows[i].exit, rows[i].message);
             return;
         }
-    vm_set_down(vm, VM_EXIT_GENERIC, "The guest stopped");
+    vm_set_ended(vm, VM_EXIT_GENERIC, "The guest stopped");
+}
+
+void vm_launched(Vm *vm)
+{
+    vms_lock(vm->vms);
+    bool stopped = vm->stopped && !vm->doubtful;
+    vms_unlock(vm->vms);
+    if (stopped)
+        vm_stopped(vm, vm->stop_detail);
 }
 
 static void vm_resumed(Vm *vm)
@@ -51,12 +56,14 @@ static void vm_resumed(Vm *vm)
 static void vm_suspended(Vm *vm, int detail)
 {
     vms_lock(vm->vms);
+    bool by_error = detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR;
     bool pausing = vm->status == VM_UP || vm->status == VM_POWERING_UP;
-    if (!vm->pause_code)
-        vm->pause_code =
-            memory_string(detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR ? "EOTHER" : "NOERR");
+    if (!by_error || !vm->pause_code) { // of an error, the event before this one knows more
+        free(vm->pause_code);
+        vm->pause_code = memory_string(by_error ? "EOTHER" : "NOERR");
+    }
     vms_unlock(vm->vms);
-    if (detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+    if (by_error)
         vm_pause_begin(vm);
     else {
         vm_pause_forget(vm);
@@ -78,12 +85,14 @@ static void vm_lifecycle(Vm *vm, int event, int detail)
     }
 }
 
-static void vm_io_error(Vm *vm, const char *reason)
+static void vm_io_error(Vm *vm, int action, const char *reason)
 {
     static const struct {
         const char *reason, *code;
     } rows[] = {{"enospc", "ENOSPC"}, {"eio", "EIO"}, {"eperm", "EPERM"}};
     const char *code = "EOTHER";
+    if (action != VIR_DOMAIN_EVENT_IO_ERROR_PAUSE)
+        return; // the guest is told, and goes on
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (reason && !strcmp(rows[i].reason, reason))
             code = rows[i].code;
@@ -142,7 +151,7 @@ void vms_event(Vms *vms, const VmEvent *event)
             vm_set_status(vm, VM_POWERING_UP);
         break;
     case VM_EVENT_WATCHDOG: vm_watchdog(vm, event->event); break;
-    case VM_EVENT_IO_ERROR: vm_io_error(vm, event->text); break;
+    case VM_EVENT_IO_ERROR: vm_io_error(vm, event->event, event->text); break;
     case VM_EVENT_GUEST_AGENT: vm_agent_event(vm, event->event); break;
     case VM_EVENT_DEVICE_REMOVED: guest_agent_poll_soon(vm); break;
     case VM_EVENT_GRAPHICS: vm_graphics(vm, event->event, event->text); break;

@@ -65,6 +65,14 @@ static bool domain_destroy(virDomainPtr domain, bool graceful)
     return code == VIR_ERR_NO_DOMAIN || code == VIR_ERR_OPERATION_INVALID; // it is gone already
 }
 
+static void vm_mark_shutdown(Vm *vm, bool by_manager)
+{
+    vms_lock(vm->vms);
+    vm->admin_shutdown = by_manager;
+    vms_unlock(vm->vms);
+    vm_save(vm);
+}
+
 void vm_destroy(Call *call)
 {
     AUTO_FAIL why = {0};
@@ -84,9 +92,7 @@ void vm_destroy(Call *call)
         vm_unref(vm);
         return;
     }
-    vms_lock(vm->vms);
-    vm->admin_shutdown = true;
-    vms_unlock(vm->vms);
+    vm_mark_shutdown(vm, true); // first: whoever finds it gone must know why
     virDomainPtr domain = hypervisor_domain(vms_agent(vm->vms)->hypervisor, vm->id, &why);
     bool gone = domain ? domain_destroy(domain, call_integer(call, "gracefulAttempts", 1) > 0)
                        : why.code == FAIL_NOT_FOUND;
@@ -124,14 +130,6 @@ static int domain_ask(virDomainPtr domain, Vm *vm, bool reboot, bool force)
     if (result < 0 && force)
         result = reboot ? virDomainReset(domain, 0) : virDomainDestroy(domain);
     return result;
-}
-
-static void vm_mark_shutdown(Vm *vm, bool by_manager)
-{
-    vms_lock(vm->vms);
-    vm->admin_shutdown = by_manager;
-    vms_unlock(vm->vms);
-    vm_save(vm);
 }
 
 static void vm_set_deadline(Vm *vm, const Call *call)

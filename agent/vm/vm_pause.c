@@ -7,6 +7,8 @@
 
 #include "agent/storage/storage.h"
 #include "agent/vm/hypervisor.h"
+#include "agent/vm/vm_create.h"
+#include "agent/vm/vm_xml.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -16,7 +18,6 @@ enum {
     RETRY_MAX_MS = 300000,
     SETTLE_MS = 1500,   // storage that is still bad pauses a guest again within it
     RELAPSE_MS = 60000, // paused again within it: the resume before was in vain
-    KILL_MS = 80000,    // VDSM's, too: where a lease would be lost, the VM may run elsewhere
 };
 
 #define SPACE_MIN (INT64_C(1) << 20) // with less it is not worth a try
@@ -34,7 +35,7 @@ struct VmPause {
     int64_t least_free; // bytes seen since the last try
     int64_t tried_free; // when it was looked at last
     bool seen_bad;      // the domain failed since the last try
-    bool looking, working, killing;
+    bool looking, working;
 };
 
 void vm_pause_free(VmPause *pause)
@@ -45,11 +46,6 @@ void vm_pause_free(VmPause *pause)
     free(pause->alias);
     free(pause->path);
     free(pause);
-}
-
-bool vm_pause_kills(const Vm *vm)
-{
-    return vm->pause && vm->pause->killing;
 }
 
 void vm_pause_write(JsonWriter *writer, const Vm *vm)
@@ -71,8 +67,7 @@ static Behaviour behaviour_of(const Vm *vm)
 {
     AUTO_ARENA arena = {0};
     const Xml *root = xml_parse(&arena, vm->xml, strlen(vm->xml), NULL, NULL);
-    const Xml *own = xml_find(root, "metadata", "ovirt-vm:vm", NULL);
-    const char *text = own ? xml_child_text(own, "ovirt-vm:resumeBehavior") : NULL;
+    const char *text = vm_xml_text(vm_xml_metadata(root), "resumeBehavior");
     return text && !strcmp(text, "leave_paused") ? LEAVE_PAUSED
            : text && !strcmp(text, "kill")       ? KILL
                                                  : AUTO_RESUME;
@@ -90,9 +85,11 @@ static void name_disk(const Vm *vm, VmPause *pause)
     AUTO_ARENA arena = {0};
     const char *xml = vm->live_xml;
     const Xml *root = xml ? xml_parse(&arena, xml, strlen(xml), NULL, NULL) : NULL;
-    for (int i = 0; i < vm->volume_count; i++)
-        if (!strcmp(vm->volumes[i].device, pause->device))
-            memcpy(pause->domain, vm->volumes[i].domain, UUID_SIZE);
+    for (int i = 0; i < vm->volume_count; i++) {
+        const VmVolume *volume = &vm->volumes[i];
+        if (volume->device && !strcmp(volume->device, pause->device) && uuid_valid(volume->domain))
+            memcpy(pause->domain, volume->domain, UUID_SIZE);
+    }
     XML_EACH(xml_child(root, "devices"), device) {
         AUTO_FREE char *target =
             strcmp(device->name, "disk") ? NULL : copy_attribute(device, "target", "dev");
@@ -135,19 +132,21 @@ char *vm_pause_text(virDomainPtr domain)
                          device ? device : "(unknown)");
 }
 
+// One that is found again, after a restart of the agent or of libvirt, began when it did.
 static VmPause *pause_new(const Vm *vm)
 {
     const VmPause *before = vm->pause;
     VmPause *pause = NEW(VmPause);
-    pause->began_ms = clock_monotonic_ms();
-    pause->retry_ms = pause->began_ms + RETRY_FIRST_MS;
+    int64_t now = clock_monotonic_ms();
+    pause->began_ms = vm->held_up_ms ? vm->held_up_ms : now;
+    pause->retry_ms = now + RETRY_FIRST_MS;
     pause->least_free = INT64_MAX;
-    if (!before || !before->resumed_ms || pause->began_ms - before->resumed_ms > RELAPSE_MS)
+    if (!before || !before->resumed_ms || now - before->resumed_ms > RELAPSE_MS)
         return pause;
     pause->tries = before->tries;
     pause->least_free = before->tried_free;
     int64_t delay = (int64_t)RETRY_FIRST_MS << (pause->tries < 6 ? pause->tries : 6);
-    pause->retry_ms = pause->began_ms + (delay < RETRY_MAX_MS ? delay : RETRY_MAX_MS);
+    pause->retry_ms = now + (delay < RETRY_MAX_MS ? delay : RETRY_MAX_MS);
     return pause;
 }
 
@@ -167,12 +166,17 @@ void vm_pause_found(Vm *vm, virDomainPtr domain)
         free(vm->pause_code);
         vm->pause_code = memory_string(pause->full ? "ENOSPC" : "EOTHER");
     }
+    AUTO_FREE char *text = memory_format("%s of disk %s, storage domain %s", vm->pause_code,
+                                         pause->device ? pause->device : "(unknown)",
+                                         *pause->domain ? pause->domain : "(none)");
     vm_pause_free(vm->pause);
     vm->pause = pause;
-    log_warn("vm.paused", LOG_ID("vm", vm->id), "%s is paused: %s of disk %s, storage domain %s.",
-             vm->name, vm->pause_code, pause->device ? pause->device : "(unknown)",
-             *pause->domain ? pause->domain : "(none)");
+    bool known = vm->held_up_ms == pause->began_ms;
+    vm->held_up_ms = pause->began_ms;
     vms_unlock(vm->vms);
+    log_warn("vm.paused", LOG_ID("vm", vm->id), "%s is paused: %s.", vm->name, text);
+    if (!known)
+        vm_save(vm);
 }
 
 // ---- on the pool
@@ -182,6 +186,7 @@ typedef void (*PauseAct)(Vm *vm, virDomainPtr domain);
 typedef struct PauseWork {
     Vm *vm; // a reference
     PauseAct act;
+    bool reached; // libvirt knew it
     bool running; // the guest, afterwards
     uv_work_t work;
 } PauseWork;
@@ -194,9 +199,22 @@ static void pause_work_run(uv_work_t *work)
     if (!domain)
         return;
     int state = 0, reason = 0;
+    one->reached = true;
     one->act(one->vm, domain);
     one->running = !virDomainGetState(domain, &state, &reason, 0) && state == VIR_DOMAIN_RUNNING;
     hypervisor_domain_done(hypervisor, domain);
+}
+
+// Its storage does not hold it up any more.
+static void vm_let_go(Vm *vm)
+{
+    vms_lock(vm->vms);
+    bool held = vm->held_up_ms || vm->held_up_too_long;
+    vm->held_up_ms = 0;
+    vm->held_up_too_long = false;
+    vms_unlock(vm->vms);
+    if (held)
+        vm_save(vm);
 }
 
 static void pause_work_done(uv_work_t *work, int status)
@@ -207,13 +225,15 @@ static void pause_work_done(uv_work_t *work, int status)
     vms_lock(vm->vms);
     bool pausing = vm->status == VM_UP || vm->status == VM_POWERING_UP ||
                    vm->status == VM_POWERING_DOWN || vm->status == VM_REBOOTING;
-    if (vm->pause) {
+    if (vm->pause)
         vm->pause->working = false;
-        vm->pause->killing = vm->pause->killing && !one->running;
-    }
+    if (one->act == vm_pause_found)
+        vm->pause_unseen = !one->reached;
     vms_unlock(vm->vms);
     if (one->act == vm_pause_found && pausing && !one->running)
         vm_set_status(vm, VM_PAUSED);
+    if (one->act == vm_pause_found && one->running) // resumed before we had looked
+        vm_let_go(vm);
     vm_unref(vm);
     free(one);
 }
@@ -246,6 +266,7 @@ bool vm_pause_end(Vm *vm)
     if (by_error)
         vm->pause->resumed_ms = clock_monotonic_ms();
     vms_unlock(vm->vms);
+    vm_let_go(vm);
     return by_error;
 }
 
@@ -255,6 +276,7 @@ void vm_pause_forget(Vm *vm)
     vm_pause_free(vm->pause);
     vm->pause = NULL;
     vms_unlock(vm->vms);
+    vm_let_go(vm);
 }
 
 static void pause_resume(Vm *vm, virDomainPtr domain)
@@ -264,11 +286,26 @@ static void pause_resume(Vm *vm, virDomainPtr domain)
                  virGetLastErrorMessage());
 }
 
+static void vm_mark_killed(Vm *vm, bool killed)
+{
+    vms_lock(vm->vms);
+    vm->held_up_too_long = killed;
+    vms_unlock(vm->vms);
+    vm_save(vm);
+}
+
+// Why it goes is in its record first: it may be gone when nobody is there to see it.
 static void pause_kill(Vm *vm, virDomainPtr domain)
 {
-    if (is_paused_by_error(domain) && virDomainDestroy(domain))
-        log_warn("vm.kill", LOG_ID("vm", vm->id), "%s could not be ended: %s", vm->name,
-                 virGetLastErrorMessage());
+    if (!is_paused_by_error(domain))
+        return;
+    vm_mark_killed(vm, true);
+    if (!virDomainDestroy(domain))
+        return;
+    log_warn("vm.kill", LOG_ID("vm", vm->id), "%s could not be ended: %s", vm->name,
+             virGetLastErrorMessage());
+    if (!libvirt_is_lost())
+        vm_mark_killed(vm, false);
 }
 
 // ---- when to try
@@ -305,15 +342,19 @@ void vm_pause_tick(Vm *vm)
     if (pause && !pause->resumed_ms && !pause->working && pause->behaviour != LEAVE_PAUSED &&
         vm->status == VM_PAUSED) {
         bool may_end = pause_may_end(vm, pause);
-        if (pause->behaviour == KILL && now - pause->began_ms > KILL_MS) {
+        int64_t limit_ms = (int64_t)vms_agent(vm->vms)->config.kill_paused_seconds * 1000;
+        if (pause->behaviour == KILL && now - pause->began_ms > limit_ms)
             act = pause_kill;
-            pause->killing = true;
-        } else if (may_end && now >= pause->retry_ms) {
+        else if (may_end && now >= pause->retry_ms) {
             act = pause_resume;
             pause->tries++;
             pause->retry_ms = now + RETRY_FIRST_MS;
         }
         pause->working = act != NULL;
+    }
+    if (vm->pause_unseen && vm->status == VM_PAUSED) {
+        vm->pause_unseen = false;
+        act = vm_pause_found;
     }
     vms_unlock(vm->vms);
     if (settled)

@@ -12,12 +12,10 @@ void vm_pause_found(Vm *vm, virDomainPtr domain);
 // The guest was resumed. True when its storage had paused it: it may do so again at once, so that it
 // counts as running a moment later. Loop's thread.
 bool vm_pause_end(Vm *vm);
-// It was paused by somebody else. Loop's thread.
+// It runs, or was paused by somebody else. Blocks for a moment when its storage had paused it.
 void vm_pause_forget(Vm *vm);
 // Once a second for a VM that is paused. Loop's thread.
 void vm_pause_tick(Vm *vm);
-// True when we are ending it because it was paused for too long.
-bool vm_pause_kills(const Vm *vm);
 // How its storage holds it up now, for people; NULL when it does not. Blocks. The caller frees it.
 char *vm_pause_text(virDomainPtr domain);
 // Member "ioerror" of a VM's status. The lock is held.

@@ -31,8 +31,12 @@ void vm_recover(Vm *vm, virDomainPtr domain)
     vm_refresh_xml(vm, domain);
     if (state == VIR_DOMAIN_PAUSED)
         vm_pause_found(vm, domain);
-    VmStatus status = state == VIR_DOMAIN_PAUSED ? VM_PAUSED : VM_UP;
+    else
+        vm_pause_forget(vm);
     vms_lock(vm->vms);
+    // What the guest was asked for goes on, and has a deadline.
+    bool ending = vm->status == VM_POWERING_DOWN || vm->status == VM_REBOOTING;
+    VmStatus status = state == VIR_DOMAIN_PAUSED ? VM_PAUSED : ending ? vm->status : VM_UP;
     // A domain that runs is no down VM, whatever the record says.
     vm->status = vm->status == VM_DOWN ? VM_WAIT_FOR_LAUNCH : vm->status;
     bool agent = vm->live_xml && strstr(vm->live_xml, "org.qemu.guest_agent.0") &&
@@ -59,7 +63,7 @@ static void vms_recover_domain(Vms *vms, virDomainPtr domain)
     Vm *vm = vms_get(vms, id);
     if (!vm && domain_is_ours(domain)) {
         char *xml = virDomainGetXMLDesc(domain, 0);
-        vm = vms_add(vms, id, virDomainGetName(domain), xml ? xml : "");
+        vm = vms_add(vms, id, virDomainGetName(domain), xml ? xml : "", false);
         free(xml);
     }
     if (!vm)
@@ -87,15 +91,15 @@ void vms_recover(Vms *vms, virConnectPtr connection)
     size_t total;
     AUTO_FREE Vm **all = vms_all(vms, &total);
     for (size_t i = 0; i < total; i++) {
+        vms_lock(vms);
+        bool ran = all[i]->status != VM_DOWN && !all[i]->launching; // before libvirt is asked
+        vms_unlock(vms);
         virDomainPtr domain = virDomainLookupByUUIDString(connection, all[i]->id);
-        bool missing = !domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN &&
-                       all[i]->status != VM_DOWN && !all[i]->launching;
+        bool missing = !domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
         if (domain)
             virDomainFree(domain);
-        if (missing)
-            vm_set_down(all[i], all[i]->admin_shutdown ? VM_EXIT_ADMIN_SHUTDOWN : VM_EXIT_LOST_QEMU,
-                        all[i]->admin_shutdown ? "Admin shut down from the manager"
-                                               : "The guest ended while nobody was watching");
+        if (missing && ran)
+            vm_set_ended(all[i], VM_EXIT_LOST_QEMU, "The guest ended while nobody was watching");
         vm_unref(all[i]);
     }
 }

@@ -33,7 +33,24 @@ void vm_volumes_done(Vm *vm)
     vm->volume_count = 0;
 }
 
-void vm_plan_volume(Vm *vm, const VmVolume *volume)
+static bool text_equal(const char *one, const char *other)
+{
+    return one && other && !strcmp(one, other);
+}
+
+// With the lock held.
+static VmVolume *vm_find_volume(Vm *vm, const VmVolume *like)
+{
+    for (int i = 0; i < vm->volume_count; i++) {
+        VmVolume *volume = &vm->volumes[i];
+        if (text_equal(volume->device, like->device) && text_equal(volume->image, like->image) &&
+            text_equal(volume->volume, like->volume))
+            return volume;
+    }
+    return NULL;
+}
+
+static void vm_add_volume(Vm *vm, const VmVolume *volume)
 {
     VmVolume copy = {.device = memory_string(volume->device),
                      .pool = memory_string(volume->pool),
@@ -41,9 +58,18 @@ void vm_plan_volume(Vm *vm, const VmVolume *volume)
                      .image = memory_string(volume->image),
                      .volume = memory_string(volume->volume),
                      .changing = volume->changing};
-    vms_lock(vm->vms);
     vm->volumes = memory_resize(vm->volumes, (size_t)vm->volume_count + 1, sizeof(VmVolume));
     vm->volumes[vm->volume_count++] = copy;
+}
+
+void vm_plan_volume(Vm *vm, const VmVolume *volume)
+{
+    vms_lock(vm->vms);
+    VmVolume *known = vm_find_volume(vm, volume);
+    if (known) // a CD that is put in again
+        known->changing |= volume->changing;
+    else
+        vm_add_volume(vm, volume);
     vms_unlock(vm->vms);
 }
 
@@ -108,6 +134,13 @@ void vm_settle_volumes_of(Vm *vm, virDomainPtr domain, bool interrupted)
 void vm_settle_volumes(Vm *vm, bool interrupted)
 {
     AUTO_FAIL why = {0};
+    vms_lock(vm->vms);
+    bool down = vm->status == VM_DOWN;
+    vms_unlock(vm->vms);
+    if (down) {
+        vm_release(vm);
+        return;
+    }
     Hypervisor *hypervisor = vms_agent(vm->vms)->hypervisor;
     virDomainPtr domain = hypervisor_domain(hypervisor, vm->id, &why);
     if (domain)
@@ -126,10 +159,9 @@ static void payload_remove(char *path)
 
 void vm_release(Vm *vm)
 {
+    VmVolume *volumes = NULL;
     vms_lock(vm->vms);
-    VmVolume *volumes = TAKE(vm->volumes);
-    int count = vm->volume_count;
-    vm->volume_count = 0;
+    int count = vm_take_unused(vm, NULL, &volumes);
     AUTO_FREE char *payload = TAKE(vm->payload);
     vms_unlock(vm->vms);
     volumes_give_back(vm->vms, volumes, count);

@@ -8,12 +8,13 @@
 // until vm_volumes_changed(). The caller saves the record.
 void vm_plan_volume(Vm *vm, const VmVolume *volume);
 void vm_volumes_changed(Vm *vm, const char *image);
-// Asks libvirt which drives the VM has, and gives back what none of them uses. Nothing happens when
-// libvirt does not answer: its recovery does the same. `interrupted`: a change may have ended half
-// way, so QEMU may have more open than libvirt knows. Blocks.
+// Asks libvirt which drives the VM has, and gives back what none of them uses; all of a VM that has
+// ended. Nothing happens when libvirt does not answer: its recovery does the same. `interrupted`: a
+// change may have ended half way, so QEMU may have more open than libvirt knows. Blocks.
 void vm_settle_volumes(Vm *vm, bool interrupted);
 void vm_settle_volumes_of(Vm *vm, virDomainPtr domain, bool interrupted);
-// Gives back all volumes and the made CD of a stopped VM. Blocks.
+// Gives back the volumes and the made CD of a stopped VM. A volume that is `changing` is left to the
+// verb that changes it. Blocks.
 void vm_release(Vm *vm);
 
 // ---- for the record; the lock is held

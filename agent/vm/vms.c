@@ -113,7 +113,7 @@ Vm **vms_all(Vms *vms, size_t *ret_count)
     return all;
 }
 
-Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml)
+Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml, bool launching)
 {
     Vm *vm = NEW(Vm);
     vm->vms = vms;
@@ -123,6 +123,7 @@ Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml)
     vm->xml = memory_string(xml);
     vm->references = 2; // table and caller
     vm->started_ms = clock_wall_ms();
+    vm->launching = launching;
     vms_lock(vms);
     bool exists = map_get(&vms->by_id, vm->id) != NULL;
     if (!exists)
@@ -181,6 +182,8 @@ static void vm_write_record(JsonWriter *writer, const Vm *vm)
     json_add_integer(writer, "exit_code", vm->exit_code);
     json_add_string(writer, "exit_message", vm->exit_message);
     json_add_string(writer, "payload", vm->payload);
+    json_add_integer(writer, "held_up", vm->held_up_ms);
+    json_add_bool(writer, "held_up_too_long", vm->held_up_too_long);
     vm_write_volumes(writer, vm);
     json_close(writer, '}');
 }
@@ -215,7 +218,7 @@ static Vm *vm_load(Vms *vms, const char *path)
         log_warn("vm.record", LOG_NONE, "The record %s is damaged and is ignored.", path);
         return NULL;
     }
-    Vm *vm = vms_add(vms, id, json_get_string(record, "name"), xml);
+    Vm *vm = vms_add(vms, id, json_get_string(record, "name"), xml, false);
     if (!vm)
         return NULL;
     vm->started_ms = json_get_integer(record, "started", clock_wall_ms());
@@ -225,6 +228,8 @@ static Vm *vm_load(Vms *vms, const char *path)
     vm->exit_code = (int)json_get_integer(record, "exit_code", 0);
     vm->exit_message = memory_string(json_get_string(record, "exit_message"));
     vm->payload = memory_string(json_get_string(record, "payload"));
+    vm->held_up_ms = json_get_integer(record, "held_up", 0);
+    vm->held_up_too_long = json_get_bool(record, "held_up_too_long", false);
     vm_read_volumes(vm, json_get(record, "volumes"));
     return vm;
 }
@@ -331,6 +336,22 @@ void vm_set_down(Vm *vm, VmExit exit, const char *message)
     log_info("vm.down", LOG_ID("vm", vm->id), "%s is down: %s", vm->name, message);
     vm_save(vm);
     vm_announce(vm);
+}
+
+void vm_set_ended(Vm *vm, VmExit exit, const char *message)
+{
+    vms_lock(vm->vms);
+    bool admin = vm->admin_shutdown, killed = vm->held_up_too_long;
+    vms_unlock(vm->vms);
+    if (killed) {
+        AUTO_FREE char *text = memory_format("It was ended because its storage held it up for more "
+                                             "than %d s",
+                                             vm->vms->agent->config.kill_paused_seconds);
+        vm_set_down(vm, VM_EXIT_PAUSED_TOO_LONG, text);
+    } else if (admin)
+        vm_set_down(vm, VM_EXIT_ADMIN_SHUTDOWN, "Admin shut down from the manager");
+    else
+        vm_set_down(vm, exit, message);
 }
 
 void vm_set_awake(Vm *vm)

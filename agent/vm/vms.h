@@ -82,7 +82,10 @@ typedef struct Vm {
     int exit_code; // 0 or 1
     char *exit_message, *pause_code;
     int64_t started_ms; // wall
-    bool launching, admin_shutdown, reboot_wanted, guest_agent, seen_down, recovered;
+    bool launching;     // by VM.create
+    bool stopped;       // libvirt told of its end, as stop_detail, while it was being launched
+    int stop_detail;
+    bool admin_shutdown, reboot_wanted, guest_agent, seen_down, recovered;
     bool doubtful, deciding;      // nobody knows how its start ended: vm_decide_launch()
     int doubts;                   // how often libvirt did not know either; once a second
     int64_t shutdown_deadline_ms; // monotonic, 0: none
@@ -93,11 +96,14 @@ typedef struct Vm {
     int64_t watchdog_time;
     VmVolume *volumes;
     int volume_count;
-    char *payload;  // path of the made CD image, or of the one to be made
-    char *client;   // address of who has the console open
-    VmRates *rates; // last sample of statistics
-    VmGuest *guest; // what the guest agent told
-    VmPause *pause; // the last one because of its storage, NULL: none
+    char *payload;         // path of the made CD image, or of the one to be made
+    char *client;          // address of who has the console open
+    VmRates *rates;        // last sample of statistics
+    VmGuest *guest;        // what the guest agent told
+    VmPause *pause;        // the last one because of its storage, NULL: none
+    bool pause_unseen;     // libvirt could not be asked about the one that it had told
+    int64_t held_up_ms;    // since when its storage has paused it, monotonic; 0: it has not
+    bool held_up_too_long; // so that we are ending it
     // Held from looking at the running domain's devices until they are changed: without it two
     // calls choose the same name, and one takes what the other is plugging for a remnant. Blocks;
     // taken before all other locks.
@@ -136,6 +142,8 @@ void vm_set_status(Vm *vm, VmStatus status);
 // Tells the managers its state and what its guest says.
 void vm_announce(Vm *vm);
 void vm_set_down(Vm *vm, VmExit exit, const char *message);
+// It has ended, as this when that was not our doing.
+void vm_set_ended(Vm *vm, VmExit exit, const char *message);
 // A paused guest runs again.
 void vm_set_awake(Vm *vm);
 void vm_save(Vm *vm);
@@ -143,7 +151,9 @@ void vm_save(Vm *vm);
 void vm_recover(Vm *vm, virDomainPtr domain);
 // Reads the domain's XML from libvirt and renews live_xml and hash.
 void vm_refresh_xml(Vm *vm, virDomainPtr domain);
-Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml);
+Vm *vms_add(Vms *vms, const char *id, const char *name, const char *xml, bool launching);
+// Nobody is launching it any more: its end counts that came meanwhile. Loop's thread.
+void vm_launched(Vm *vm);
 void vms_remove(Vm *vm);
 // Whether any VM's record names the image.
 bool vms_use_image(Vms *vms, const char *image);

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import pathlib
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -280,6 +281,40 @@ class AnswersTest(unittest.TestCase):
         self.assertIn("no luck today", call("VM.getStats", vmID=guest)[0]["exitMessage"])
         self.assertEqual([name.name for name in self.centre.host.path("/run/vireo").glob("hook-*")],
                          [])
+
+    def test_end_during_the_launch(self):
+        """QEMU dies while a hook still makes the launch last."""
+        call, guest = self.client.call, str(uuid.uuid4())
+        self.hook("after_vm_start", "10_slow", f"touch {HOOKS}/started; sleep 3\n")
+        call("VM.create", vmID=guest, vmParams={"vmId": guest, "xml": HOOKED.format(id=guest)})
+        started = self.centre.host.directory / HOOKS[1:] / "started"
+        wait_until(started.exists, 30, "the guest")
+        self.centre.host.signal("qemu-system-x86_64", signal.SIGKILL)
+        wait_until(lambda: self.guest_state(guest) == "Down", 20, "its end")
+        call("VM.destroy", vmID=guest)
+
+    def is_reached(self, guest):
+        """Whether libvirt is asked about it again."""
+        try:
+            self.client.call("VM.screenshot", vmID=guest)
+        except CallError as error:
+            return error.code != 99  # it has no screen
+        return True
+
+    def test_libvirtd_ends_during_a_shutdown(self):
+        """What the guest was asked for goes on; it is not told to be up in between."""
+        call, guest = self.client.call, str(uuid.uuid4())
+        call("VM.create", vmID=guest, vmParams={"vmId": guest, "xml": HOOKED.format(id=guest)})
+        wait_until(lambda: self.guest_state(guest) in ("Powering up", "Up"), 30, "the guest")
+        call("VM.shutdown", vmID=guest, delay=0, message="", timeout=600)
+        self.assertEqual(self.guest_state(guest), "Powering down")
+        self.centre.host.kill_libvirtd()
+        self.centre.host.start_libvirtd()
+        wait_until(lambda: self.is_reached(guest), 30, "libvirt")
+        self.assertEqual(self.guest_state(guest), "Powering down")
+        self.assertEqual([event["params"][guest]["status"] for event in self.client.events
+                          if event["method"] == f"|virt|VM_status|{guest}"][-1], "Powering down")
+        call("VM.destroy", vmID=guest)
 
     def paused_event(self, guest):
         self.client.call("Host.ping")

@@ -6,15 +6,19 @@ silent and comes back, its storage is full and has space again, its disk grows."
 import concurrent.futures
 import json
 import signal
+import time
 import unittest
 
 from guest_lab import GUEST_IMAGE, GuestTest, wait_until
 
 MIB = 1 << 20
+KILL_SECONDS = 40
+AUTO_RESUME_SECONDS = 40  # after its storage is good again, at most
 
 
 class RunningVmTest(GuestTest):
-    options = {"agent_options": {"monitor_seconds": 2}, "manager_options": {"host_poll_seconds": 2}}
+    options = {"agent_options": {"monitor_seconds": 2, "kill_paused_seconds": KILL_SECONDS},
+               "manager_options": {"host_poll_seconds": 2}}
 
     @classmethod
     def setUpClass(cls):
@@ -191,8 +195,11 @@ class RunningVmTest(GuestTest):
         free = int(self.host.exec(["df", "--output=avail", "-B1", path]).split()[1])
         self.host.exec(["fallocate", "-l", str(free - leave), f"{path}/ballast"])
 
-    def test_full_storage(self):
+    def hold_up(self, behaviour="auto_resume"):
+        """Its disk "scratch" has no space left, so the VM is paused. Returns the storage's path and
+        the disk."""
         self.vireo("vm", "stop", "web")  # the QEMU that runs does not see what is mounted now
+        self.rest.put(self.vm, {"storage_error_resume_behaviour": behaviour})
         path = self.small_domain()
         disk = self.rest.post(f"{self.vm}/diskattachments", {
             "interface": "virtio", "active": "true", "bootable": "false",
@@ -204,6 +211,31 @@ class RunningVmTest(GuestTest):
         self.fill(path, 16 * MIB)
         self.run_in_guest("dd if=/dev/urandom of=/dev/vda bs=1M count=48; sync; echo > /run/written")
         self.wait_status("paused")
+        return path, disk
+
+    def make_room(self, path):
+        self.host.exec(["rm", f"{path}/ballast"])
+
+    def wait_written(self):
+        wait_until(lambda: self.used("scratch") >= 48 * MIB, 60, "all that the guest had to write")
+
+    def drop_scratch(self, disk):
+        if self.status() != "down":
+            self.vireo("vm", "stop", "web")
+        self.rest.put(self.vm, {"storage_error_resume_behaviour": "auto_resume"})
+        self.rest.delete(f"{self.vm}/diskattachments/{disk}")
+        wait_until(lambda: not self.rest.list("/disks", search="name=scratch"), 30, "end of disk")
+        self.vireo("storage", "maintenance", "small")
+        self.vireo("storage", "detach", "small")
+        self.vireo("storage", "remove", "small", "--format")
+
+    def count_events(self, *codes):
+        seen = [code for code, _ in self.events()]
+        return tuple(seen.count(code) for code in codes)
+
+    def test_full_storage(self):
+        before = self.count_events(138, 196)
+        path, disk = self.hold_up()
         text = self.wait_event(138)
         self.assertRegex(text, "web .*no space.* disk scratch on storage domain small")
         self.assertEqual(self.rest.get(self.vm)["status_detail"], "enospc")
@@ -211,18 +243,39 @@ class RunningVmTest(GuestTest):
         refused = self.vireo("vm", "resume", "web", code=7, seconds=20)
         self.assertIn("no space is left", refused.stderr)
         self.assertEqual(self.status(), "paused")
-        self.host.exec(["rm", f"{path}/ballast"])
-        self.wait_status("up", seconds=40)
+        self.make_room(path)
+        self.wait_status("up", seconds=AUTO_RESUME_SECONDS)
         self.wait_event(196)
-        codes = [code for code, _ in self.events()]
-        self.assertEqual((codes.count(138), codes.count(196)), (1, 1))
-        wait_until(lambda: self.used("scratch") >= 48 * MIB, 60, "all that the guest had to write")
-        self.vireo("vm", "stop", "web")
-        self.rest.delete(f"{self.vm}/diskattachments/{disk}")
-        wait_until(lambda: not self.rest.list("/disks", search="name=scratch"), 30, "end of disk")
-        self.vireo("storage", "maintenance", "small")
-        self.vireo("storage", "detach", "small")
-        self.vireo("storage", "remove", "small", "--format")
+        self.assertEqual(self.count_events(138, 196), (before[0] + 1, before[1] + 1))
+        self.wait_written()
+        self.drop_scratch(disk)
+
+    def test_left_paused(self):
+        """Only its user resumes it, however good the storage is."""
+        path, disk = self.hold_up("leave_paused")
+        self.make_room(path)
+        time.sleep(AUTO_RESUME_SECONDS)
+        self.assertEqual(self.status(), "paused")
+        self.vireo("vm", "resume", "web")
+        self.wait_status("up", "powering_up")
+        self.wait_written()
+        self.drop_scratch(disk)
+
+    def test_killed_when_paused_too_long(self):
+        """The time counts from the pause, whatever the agent and libvirtd went through."""
+        path, disk = self.hold_up("kill")
+        began = time.monotonic()
+        time.sleep(KILL_SECONDS / 2)
+        self.host.kill_agent()
+        self.host.kill_libvirtd()
+        self.host.start_libvirtd()
+        self.host.start_agent()
+        self.assertEqual(self.status(), "paused")
+        self.wait_status("down")
+        self.assertLess(time.monotonic() - began, KILL_SECONDS * 1.4)
+        self.assertIn(f"its storage held it up for more than {KILL_SECONDS} s", self.wait_event(119))
+        self.make_room(path)
+        self.drop_scratch(disk)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import sys
 import time
 import uuid
 
-from support import (MIB, StorageTest, ZERO, body, main, metadata, modes, read, seal_is_right,
-                     tree)
+from support import (CallError, MIB, StorageTest, ZERO, body, main, metadata, modes, read,
+                     seal_is_right, tree)
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x4000, 0x40000, 2
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -99,16 +99,6 @@ class Shared(StorageTest):
         self.assertIn("nfs", nfs[0]["message"])
         self.assertEqual(os.listdir(self.directory + "/rhev/mnt"), [])
 
-    def test_full_storage(self):
-        """It is connected: only so can somebody make room, and start what lies there."""
-        LIBC.mount(b"tmpfs", self.local.encode(), b"tmpfs", 0, b"size=8m,uid=36,gid=36,mode=755")
-        self.agent.start()
-        with open(self.local + "/ballast", "wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, 8 * MIB)
-        self.assertEqual(self.connect()["status"], 0)
-        self.assertEqual(self.disconnect()["status"], 0)
-        self.assertEqual(os.listdir(self.local), ["ballast"])
-
     def test_no_rights_on_the_storage(self):
         """Root could write there, but a server would not take root for the owner."""
         os.chown(self.local, 0, 0)
@@ -132,6 +122,21 @@ class Shared(StorageTest):
         missing = super().connect(self.local + "/none")
         self.assertEqual(missing["status"], 1000)
         self.assertIn("chown 36:36 %s/none" % self.local, missing["message"])
+
+    def test_full_storage_can_be_used(self):
+        """Whoever is to make room there must come in."""
+        LIBC.mount(b"tmpfs", self.local.encode(), b"tmpfs", 0, b"size=1m,mode=755,uid=36,gid=36")
+        with self.assertRaises(OSError), open(self.local + "/ballast", "wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+        self.agent.start()
+        self.assertEqual(self.connect()["status"], 0)
+        with self.assertRaises(CallError) as refused:
+            self.make_domain()
+        self.assertIn("No space left", refused.exception.message)
+        self.assertEqual(self.disconnect()["status"], 0)
+        self.assertEqual(super().connect()["status"], 0)
+        self.assertEqual(os.listdir(self.local), ["ballast"])
 
     def test_files_of_a_shared_domain(self):
         self.agent.start()
