@@ -152,6 +152,7 @@ class HostTest(unittest.TestCase):
     def start_vm(self, vm, states=("up",)):
         self.rest.post(f"/vms/{vm}/start")
         self.wait(lambda: self.status(f"/vms/{vm}") in states, "VM up", 180)
+        self.wait_ended()  # else the VM may still be locked
 
     # ---- agreeing
 
