@@ -210,8 +210,21 @@ static int enrol_encrypt_consoles(Fail *why)
         puts("SPICE consoles are encrypted when libvirtd has been started again.");
         return 0;
     }
-    puts("libvirtd is started again: from now on SPICE consoles are encrypted.");
-    return spawn_run(restart, NULL, RESTART_MS, NULL, why);
+    if ((result = spawn_run(restart, NULL, RESTART_MS, NULL, why)))
+        return result;
+    puts("libvirtd was started again: from now on SPICE consoles are encrypted.");
+    return 0;
+}
+
+// The host has joined and its token is spent: what goes wrong now is told, and no failure.
+static void enrol_settle(void)
+{
+    AUTO_FAIL why = {0};
+    if (!enrol_encrypt_consoles(&why))
+        return;
+    AUTO_FREE char *text = fail_text(&why);
+    fprintf(stderr, "SPICE consoles stay in the clear until libvirtd has been started again: %s\n",
+            text);
 }
 
 int enrol_run(Agent *agent, const EnrolOptions *options, Fail *why)
@@ -232,5 +245,7 @@ int enrol_run(Agent *agent, const EnrolOptions *options, Fail *why)
     if ((result = enrol_http(url, authority, body, &answer, &status, why)))
         return result;
     result = enrol_accept(agent, answer.data, answer.length, status, key, why);
-    return result ? result : enrol_encrypt_consoles(why);
+    if (!result)
+        enrol_settle();
+    return result;
 }

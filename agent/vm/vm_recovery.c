@@ -69,11 +69,10 @@ static void vms_recover_domain(Vms *vms, virDomainPtr domain)
     if (!vm)
         return;
     vm_recover(vm, domain);
-    // Who is changing its devices just now fails with the old libvirt, and settles them himself.
-    if (!uv_mutex_trylock(&vm->devices_lock)) {
-        vm_settle_volumes_of(vm, domain, true);
-        uv_mutex_unlock(&vm->devices_lock);
-    }
+    // Who holds it has lost his libvirt and is about to end.
+    uv_mutex_lock(&vm->devices_lock);
+    vm_settle_volumes_of(vm, domain, true);
+    uv_mutex_unlock(&vm->devices_lock);
     vm_unref(vm);
 }
 
