@@ -223,8 +223,7 @@ static void enrol_settle(void)
     if (!enrol_encrypt_consoles(&why))
         return;
     AUTO_FREE char *text = fail_text(&why);
-    fprintf(stderr, "SPICE consoles stay in the clear until libvirtd has been started again: %s\n",
-            text);
+    fprintf(stderr, "SPICE consoles stay in the clear: %s\n", text);
 }
 
 int enrol_run(Agent *agent, const EnrolOptions *options, Fail *why)
