@@ -189,6 +189,7 @@ class FakeHost(StorageVerbs):
         self.faults = Faults()
         self.calls = []        # (verb, parameters), oldest first
         self.connections = set()
+        self.accepted = 0  # connections, ever
         self.server = None
         self.vms = {}
         self.verbs = {name.replace("_", ".", 1): getattr(self, name) for name in dir(self)
@@ -242,6 +243,7 @@ class FakeHost(StorageVerbs):
     async def _accepted(self, reader, writer):
         connection = Connection(self, reader, writer)
         self.connections.add(connection)
+        self.accepted += 1
         await connection.run()
 
     def _die(self):
