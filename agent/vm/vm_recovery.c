@@ -6,7 +6,6 @@
 #include <libvirt/virterror.h>
 
 #include "agent/vm/vm_pause.h"
-#include "agent/vm/vm_volumes.h"
 #include "agent/vm/vms.h"
 #include "base/log.h"
 
@@ -69,10 +68,6 @@ static void vms_recover_domain(Vms *vms, virDomainPtr domain)
     if (!vm)
         return;
     vm_recover(vm, domain);
-    // Who holds it has lost his libvirt and is about to end.
-    uv_mutex_lock(&vm->devices_lock);
-    vm_settle_volumes_of(vm, domain, true);
-    uv_mutex_unlock(&vm->devices_lock);
     vm_unref(vm);
 }
 

@@ -111,7 +111,7 @@ static int vm_take_unused(Vm *vm, const Xml *devices, VmVolume **ret)
     return taken;
 }
 
-void vm_settle_volumes_of(Vm *vm, virDomainPtr domain, bool interrupted)
+static void vm_settle_volumes_of(Vm *vm, virDomainPtr domain, bool interrupted)
 {
     AUTO_ARENA arena = {0};
     char *xml = virDomainGetXMLDesc(domain, 0);

@@ -10,9 +10,9 @@ void vm_plan_volume(Vm *vm, const VmVolume *volume);
 void vm_volumes_changed(Vm *vm, const char *image);
 // Asks libvirt which drives the VM has, and gives back what none of them uses; all of a VM that has
 // ended. Nothing happens when libvirt does not answer: its recovery does the same. `interrupted`: a
-// change may have ended half way, so QEMU may have more open than libvirt knows. Blocks.
+// change may have ended half way, so QEMU may have more open than libvirt knows. The VM's
+// devices_lock is held. Blocks.
 void vm_settle_volumes(Vm *vm, bool interrupted);
-void vm_settle_volumes_of(Vm *vm, virDomainPtr domain, bool interrupted);
 // Gives back the volumes and the made CD of a stopped VM. A volume that is `changing` is left to the
 // verb that changes it. Blocks.
 void vm_release(Vm *vm);

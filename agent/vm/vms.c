@@ -27,6 +27,8 @@ struct Vms {
     uv_mutex_t record_lock; // writing a record and removing it; taken before `lock`
     Map by_id;
     uv_timer_t tick;
+    uv_work_t settle;
+    bool settling, settle_again; // on the loop's thread
 };
 
 static const char *const status_names[_VM_STATUS_MAX] = {
@@ -436,10 +438,45 @@ static void vms_load_records(Vms *vms)
         closedir(stream);
 }
 
+// What changes of devices have left that ended half way. Waits for who is changing some just now,
+// which with an administrator's hook may take minutes.
+static void vms_settle_run(uv_work_t *work)
+{
+    size_t count;
+    AUTO_FREE Vm **all = vms_all(work->data, &count);
+    for (size_t i = 0; i < count; i++) {
+        uv_mutex_lock(&all[i]->devices_lock);
+        vm_settle_volumes(all[i], true);
+        uv_mutex_unlock(&all[i]->devices_lock);
+        vm_unref(all[i]);
+    }
+}
+
+static void vms_settle(Vms *vms);
+
+static void vms_settled(uv_work_t *work, int status)
+{
+    Vms *vms = work->data;
+    (void)status;
+    vms->settling = false;
+    if (vms->settle_again)
+        vms_settle(vms);
+}
+
+static void vms_settle(Vms *vms)
+{
+    vms->settle_again = vms->settling;
+    if (vms->settling)
+        return;
+    vms->settling = true;
+    uv_queue_work(vms->agent->loop, &vms->settle, vms_settle_run, vms_settled);
+}
+
 void vms_recovered(Vms *vms)
 {
     if (!uv_is_active((uv_handle_t *)&vms->tick))
         uv_timer_start(&vms->tick, vms_tick, TICK_MS, TICK_MS);
+    vms_settle(vms);
 }
 
 Vms *vms_new(Agent *agent)
@@ -450,7 +487,7 @@ Vms *vms_new(Agent *agent)
     uv_mutex_init(&vms->lock);
     uv_mutex_init(&vms->record_lock);
     uv_timer_init(agent->loop, &vms->tick);
-    vms->tick.data = vms;
+    vms->tick.data = vms->settle.data = vms;
     directory_make(folder, 0700);
     directory_drop_unfinished(folder);
     vms_load_records(vms);

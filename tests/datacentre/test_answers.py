@@ -316,6 +316,26 @@ class AnswersTest(unittest.TestCase):
                           if event["method"] == f"|virt|VM_status|{guest}"][-1], "Powering down")
         call("VM.destroy", vmID=guest)
 
+    def test_libvirtd_ends_during_a_hook(self):
+        """A hook may take minutes; the host does not wait for it to be there again."""
+        folder = self.centre.host.directory / HOOKS[1:]
+        guest = self.start_guest()
+        self.hook("before_memory_hotplug", "10_slow",
+                  f"touch {HOOKS}/waits; while ! [ -e {HOOKS}/go ]; do sleep 0.1; done\n")
+        self.addCleanup((folder / "go").touch)  # or the agent would not end
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            plug = pool.submit(self.plug_together, guest, 1)
+            wait_until((folder / "waits").exists, 20, "the hook")
+            self.centre.host.kill_libvirtd()
+            self.centre.host.start_libvirtd()
+            try:
+                wait_until(lambda: self.is_reached(guest), 20, "libvirt, beside the hook")
+                self.assertFalse(plug.done())
+            finally:
+                (folder / "go").touch()
+            with self.assertRaises(CallError):  # its libvirt was another one
+                plug.result()
+
     def paused_event(self, guest):
         self.client.call("Host.ping")
         return any(event["method"] == f"|virt|VM_status|{guest}" and
