@@ -182,7 +182,10 @@ class Host:
 
     def processes(self, program):
         """The machine's numbers of the sandbox's processes that run `program`."""
-        own = os.readlink(f"/proc/{self.first_process}/ns/pid")
+        try:
+            own = os.readlink(f"/proc/{self.first_process}/ns/pid")
+        except FileNotFoundError:
+            return []  # the sandbox has gone, and all that was in it
         found = []
         for entry in pathlib.Path("/proc").glob("[0-9]*"):
             try:
