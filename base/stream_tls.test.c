@@ -69,14 +69,19 @@ TEST(tls_reset_by_the_peer_is_no_signal)
     pair_end(&pair);
 }
 
+static SSL *raw_tls_begin(Pair *pair, int *ret_fd)
+{
+    make_certificates();
+    pair_begin(pair);
+    pair->server_tls = context(false, &server_pair, NULL);
+    return raw_tls(pair, ret_fd);
+}
+
 TEST(garbage_inside_tls_closes)
 {
     Pair pair;
     int fd;
-    make_certificates();
-    pair_begin(&pair);
-    pair.server_tls = context(false, &server_pair, NULL);
-    SSL *ssl = raw_tls(&pair, &fd);
+    SSL *ssl = raw_tls_begin(&pair, &fd);
     errno = EAGAIN; // what OpenSSL leaves alone must not be taken for its word
     assert_int_equal(write(fd, "GET / HTTP/1.1\r\n\r\n", 18), 18);
     LOOP_UNTIL(&pair.loop, pair.server.closed);
@@ -91,10 +96,7 @@ TEST(tls_cut_without_notice_is_an_end)
 {
     Pair pair;
     int fd;
-    make_certificates();
-    pair_begin(&pair);
-    pair.server_tls = context(false, &server_pair, NULL);
-    SSL *ssl = raw_tls(&pair, &fd);
+    SSL *ssl = raw_tls_begin(&pair, &fd);
     assert_int_equal(SSL_write(ssl, "bye", 3), 3);
     shutdown(fd, SHUT_WR);
     LOOP_UNTIL(&pair.loop, pair.server.ended);

@@ -33,10 +33,10 @@ int disk_plan_add(Request *request, Change *change, const ApiDisk *wanted, const
 // operation; NULL when none is needed.
 int disk_plan_update(Request *request, Change *change, Entity *disk, const ApiDisk *wanted,
                      const char **ret_operation);
+// Whether a disk can have so many bytes; `activity` ("Cannot add Virtual Disk") begins the fault.
+int disk_check_size(Request *request, int64_t size, const char *activity);
 // Whether the disk may be removed; it may be plugged only into the VM `vm` (NULL: into none) while
 // that runs.
-// Of `activity` ("Cannot add Virtual Disk"): that a disk can have so many bytes.
-int disk_check_size(Request *request, int64_t size, const char *activity);
 int disk_check_remove(Request *request, Entity *disk, const char *vm);
 // Plans the removal of a disk that was checked. Its attachments go with it.
 void disk_plan_remove(Change *change, Entity *disk, const char **ret_operation);
